@@ -1,0 +1,1 @@
+"""A cycle-level, event-driven model of a zero-skipping MAC array that replays recorded traces."""

@@ -1,0 +1,105 @@
+"""What every zero-skipping mechanism offers, and the register that the loader reads.
+
+A mechanism is its parameters and a law: from the non-zero mask of a pass to integer counts. It depends on
+nothing but the mask. Subclasses live in `simulator.skipping`, one file each; defining one with a
+`mechanism: Literal["name"]` field registers it, so a notebook may add its own.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+Words = npt.NDArray[np.uint64]
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PassMasks:
+    """Non-zero masks of many passes over the same K positions, position-major.
+
+    Attributes
+    ----------
+    words : uint64 [P, K, ceil(R / 64)]
+        Bit r % 64 of word r // 64 at ``[p, k]`` is set where lane r of pass p is non-zero at position k.
+        Bits at or above the pass's lane count are 0.
+    lanes : int64 [P]
+        How many lanes (rows) pass p really has: R, and less only where the last pass is short.
+    """
+
+    words: Words
+    lanes: Counts
+
+
+@dataclass(frozen=True)
+class PassCounts:
+    """Exact integer counts of P passes, each array int64 [P]; slots and MACs are per column.
+
+    ``lanes * cycles == executed + gated + idle`` and ``executed + gated + skipped == lanes * positions``, with
+    ``idle == imbalance + conflict + refill``.
+
+    Attributes
+    ----------
+    cycles : cycles of the pass
+    executed : MACs really multiplied
+    gated : MACs switched off in a slot that a zero took
+    skipped : MACs whose zero took no slot
+    imbalance, conflict, refill : idle slots by reason
+    fetches : words of the shared operand (C values each) brought from its buffer
+    reads : words of the shared operand handed to lanes (distinct positions per cycle, summed)
+    """
+
+    cycles: Counts
+    executed: Counts
+    gated: Counts
+    skipped: Counts
+    imbalance: Counts
+    conflict: Counts
+    refill: Counts
+    fetches: Counts
+    reads: Counts
+
+    @property
+    def idle(self) -> Counts:
+        """Idle slots for whatever reason, int64 [P]."""
+        return self.imbalance + self.conflict + self.refill
+
+    def total(self) -> dict[str, int]:
+        """Sum each count over the passes, as Python integers."""
+        return {f.name: int(getattr(self, f.name).sum()) for f in fields(self)}
+
+
+class Mechanism(BaseModel):
+    """Base of the parameter models; a subclass states its law in `count`.
+
+    Class attributes ``summary`` (one line) and ``literature`` are what `skipstone mechanisms` prints.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    summary: ClassVar[str] = ""
+    literature: ClassVar[str] = ""
+    registered: ClassVar[dict[str, type[Mechanism]]] = {}
+
+    mechanism: str
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        name = cls.model_fields["mechanism"].default
+        if isinstance(name, str):
+            Mechanism.registered[name] = cls
+
+    @property
+    def uses_mask(self) -> bool:
+        """Whether the hardware reads the mask at all (a plain dense array does not)."""
+        return True
+
+    @abstractmethod
+    def count(self, masks: PassMasks) -> PassCounts:
+        """Apply the law to every pass."""

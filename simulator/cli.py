@@ -1,0 +1,63 @@
+"""The command lines `simulate` and `skipstone`.
+
+Commands are imported when they are called, so that `--help` stays quick and loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import NoReturn
+
+import click
+
+from traces.cli import run
+from traces.version import __version__
+
+COMMANDS = {
+    "record": ("traces.cli:record", "Train a model and record which gate gradients are zero."),
+    "inspect": ("traces.cli:inspect", "Show what a trace file holds."),
+    "simulate": ("simulator.commands.simulate:simulate", "Replay a trace on a machine: cycles, energy, savings."),
+    "sweep": ("simulator.commands.sweep:sweep", "Replay traces on a grid of machines."),
+    "archs": ("simulator.commands.archs:archs", "List the shipped machines."),
+    "validate": ("simulator.commands.archs:validate", "Check machine files."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported only when one is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the command names in the order of the walk."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup)
+@click.version_option(__version__, prog_name="skipstone")
+def skipstone() -> None:
+    """Skipstone: what would zero-skipping hardware make of the zeros in an LSTM's gate gradients?"""
+
+
+def main() -> NoReturn:
+    """Run `skipstone`."""
+    run(skipstone, "skipstone")
+
+
+def simulate_main() -> NoReturn:
+    """Run `simulate`, the short form of `skipstone simulate`."""
+    command = skipstone.get_command(click.Context(skipstone), "simulate")
+    assert command is not None
+    run(command, "simulate")

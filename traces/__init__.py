@@ -1,0 +1,1 @@
+"""What happened in training: traces of which gate gradients were zero."""

@@ -1,0 +1,55 @@
+"""The user's mistakes, told in one clear message each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with an input.
+
+    Parameters
+    ----------
+    where : str
+        File and place, such as ``configs/x.yaml:3:36 array.rows`` or ``run.npz: steps/000120/lstm0/input``.
+    found : str
+        What was found there.
+    expected : str
+        What would be right.
+    hint : str, optional
+        What to try, for instance the nearest known key.
+    """
+
+    where: str
+    found: str
+    expected: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        hint = f" (hint: {self.hint})" if self.hint else ""
+        return f"{self.where}: found {self.found}; expected {self.expected}{hint}"
+
+
+class InputError(Exception):
+    """The user's input is at fault. Command lines print it without a traceback and exit with code 2.
+
+    Carries every problem that was found, so that all of them can be mended in one go.
+    """
+
+    def __init__(self, problems: Problem | Sequence[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(p) for p in self.problems))
+
+    @classmethod
+    def of(cls, where: str, found: str, expected: str, hint: str = "") -> InputError:
+        """Make an error of a single problem."""
+        return cls(Problem(where, found, expected, hint))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Say which known word is meant, for a hint; empty where none is near."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,1 @@
+"""The embedded LSTM language model with an explicit, thresholded backward pass."""
