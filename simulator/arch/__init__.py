@@ -1,1 +1,19 @@
-"""TODO."""
+"""The machine as data: a frozen schema and its strict YAML loader."""
+
+from simulator.arch.locate import arch_names, config_root
+from simulator.arch.mechanism import Mechanism, PassCounts, PassMasks
+from simulator.arch.memory_system import Memory
+from simulator.arch.schema import Architecture, mechanism_of
+from simulator.arch.yaml_loader import load_arch
+
+__all__ = [
+    "Architecture",
+    "Mechanism",
+    "Memory",
+    "PassCounts",
+    "PassMasks",
+    "arch_names",
+    "config_root",
+    "load_arch",
+    "mechanism_of",
+]

@@ -100,6 +100,11 @@ class Mechanism(BaseModel):
         """Whether the hardware reads the mask at all (a plain dense array does not)."""
         return True
 
+    @property
+    def staged(self) -> bool:
+        """Whether words of the shared operand pass through a staging window between buffer and lanes."""
+        return False
+
     @abstractmethod
     def count(self, masks: PassMasks) -> PassCounts:
         """Apply the law to every pass."""

@@ -1,1 +1,23 @@
-"""TODO."""
+"""What if: many machines and traces, one table.
+
+A space (`space`) is enumerated to points (`points`); each point becomes a row (`evaluate`) in a pool of
+processes (`pool`), and the rows a table (`table`). `sweeping` is the walk through all of it.
+"""
+
+from simulator.explore.points import Grid, Point, Refusal, enumerate_grid
+from simulator.explore.space import Axis, Space, load_space, space_names
+from simulator.explore.sweeping import Outcome, run_sweep, sweep
+
+__all__ = [
+    "Axis",
+    "Grid",
+    "Outcome",
+    "Point",
+    "Refusal",
+    "Space",
+    "enumerate_grid",
+    "load_space",
+    "run_sweep",
+    "space_names",
+    "sweep",
+]

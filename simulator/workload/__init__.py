@@ -1,1 +1,6 @@
-"""TODO."""
+"""A recorded training step as matrix products with masks and dependencies."""
+
+from simulator.workload.lowering import lower
+from simulator.workload.product import After, Epilogue, OperandMask, Phase, Product, Workload
+
+__all__ = ["After", "Epilogue", "OperandMask", "Phase", "Product", "Workload", "lower"]

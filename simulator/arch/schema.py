@@ -1,0 +1,273 @@
+"""The machine as data: what a file under `arch_configs/machines/` may say.
+
+Everything is frozen and strict; an `Architecture` that exists is a machine that can be built. Times in the
+file are in the units of its keys; the conversions to cycles are the properties of `Architecture` and stand
+nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from math import gcd
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PrivateAttr, SerializeAsAny, ValidationError, WrapValidator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from simulator.arch.mechanism import Mechanism
+from simulator.arch.memory_system import Buffer, Memory
+from simulator.arch.overrides import Override, apply_overrides
+from simulator.arch.parts import Array, Part, Precision
+from simulator.arch.problems import problems_of, wrong
+from traces.errors import InputError, Problem, nearest
+
+
+def _memory(value: object, _: object) -> Memory | str:
+    if isinstance(value, Memory) or value == "ideal":
+        return value
+    if isinstance(value, Mapping):
+        return Memory.model_validate_json(json.dumps(value))
+    raise wrong(
+        json.dumps(value),
+        "ideal, or a mapping with the keys " + ", ".join(Memory.model_fields),
+        nearest(value, ["ideal"]) if isinstance(value, str) else "",
+    )
+
+
+def parse_mechanism(value: object) -> Mechanism:
+    """Make the registered mechanism that a mapping names.
+
+    Parameters
+    ----------
+    value : Mechanism or mapping
+        Parameters with the key ``mechanism``; a `Mechanism` is returned as it is.
+
+    Raises
+    ------
+    pydantic.ValidationError or pydantic_core.PydanticCustomError
+        `Architecture.parse` and `mechanism_of` turn them into an `InputError`.
+    """
+    if isinstance(value, Mechanism):
+        return value
+    names = sorted(Mechanism.registered)
+    expected = "mechanism: " + " | ".join(names)
+    if not isinstance(value, Mapping):
+        hint = f"write {{mechanism: {value}}}" if isinstance(value, str) else ""
+        raise wrong(json.dumps(value), "a mapping with the key " + expected, hint)
+    name = value.get("mechanism")
+    if "mechanism" not in value:
+        raise wrong("no key 'mechanism'", expected)
+    if not isinstance(name, str) or name not in Mechanism.registered:
+        hint = nearest(name, names) if isinstance(name, str) else ""
+        error = wrong(json.dumps(name), "one of " + ", ".join(names), hint)
+        raise _errors_at([(("mechanism",), error)])
+    return Mechanism.registered[name].model_validate_json(json.dumps(value))
+
+
+def _errors_at(errors: list[tuple[tuple[str, ...], PydanticCustomError]]) -> ValidationError:
+    details: list[InitErrorDetails] = [{"type": error, "loc": loc, "input": None} for loc, error in errors]
+    return ValidationError.from_exception_data("Architecture", details)
+
+
+def mechanism_of(value: object, where: str = "skipping") -> Mechanism:
+    """Make a mechanism from a mapping such as ``{"mechanism": "lookahead", "depth": 8}``.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown or a parameter is wrong; `where` is said before the parameter's name.
+    """
+    try:
+        return parse_mechanism(value)
+    except PydanticCustomError as error:
+        context = error.context or {}
+        raise InputError.of(where, context["found"], context["expected"], context["hint"]) from None
+    except ValidationError as error:
+        name = value.get("mechanism") if isinstance(value, Mapping) else None
+        model = Mechanism.registered.get(str(name), Part)
+        raise InputError(problems_of(error, model, value, lambda loc, _: _under(where, loc))) from None
+
+
+def _under(where: str, loc: tuple[str | int, ...]) -> str:
+    return ".".join([where, *map(str, loc)])
+
+
+class Architecture(Part):
+    """A whole machine, frozen and checked.
+
+    Raises
+    ------
+    InputError
+        From `parse`, `replaced` and `with_mechanism`, with every problem at once.
+    """
+
+    name: str = Field(min_length=1, max_length=100, description="The machine's name in reports.")
+    description: str = Field(default="", description="One line for `skipstone archs`.")
+    clock_mhz: int = Field(ge=1, le=100_000, description="The machine's one clock, in MHz.")
+    precision: Precision = Field(description="Number formats.")
+    array: Array = Field(description="The MAC array.")
+    skipping: Annotated[SerializeAsAny[Mechanism], WrapValidator(lambda value, _: parse_mechanism(value))] = (
+        Field(description="How zeros of the skip operand are skipped.")
+    )
+    memory: Annotated[Literal["ideal"] | Memory, WrapValidator(_memory)] = Field(
+        description="ideal (operands are always there), or the memory system."
+    )
+    energy_table: str = Field(
+        min_length=1, description="A table under arch_configs/energy/, or a file relative to this one."
+    )
+
+    _folder: Path | None = PrivateAttr(default=None)
+
+    @classmethod
+    def parse(
+        cls,
+        data: Mapping[str, Any],
+        place: Callable[[tuple[str | int, ...], bool], str] | None = None,
+        folder: Path | None = None,
+    ) -> Architecture:
+        """Check plain data and freeze it.
+
+        Parameters
+        ----------
+        data : mapping
+            What `json` could hold: the content of a machine file.
+        place : callable, optional
+            Says where a path of keys stands; the second argument is true where the key and not its value is
+            meant. By default the dotted path.
+        folder : Path, optional
+            What a relative path in `energy_table` is relative to.
+        """
+        say = place or (lambda loc, _: ".".join(map(str, loc)) or "the machine")
+        try:
+            text = json.dumps(data, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise InputError.of(
+                say((), False), str(error), "plain data: texts, finite numbers, mappings"
+            ) from None
+        try:
+            machine = cls.model_validate_json(text)
+        except ValidationError as error:
+            raise InputError(problems_of(error, cls, data, say)) from None
+        machine._folder = folder
+        return machine
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the machine's file, which relative paths start from; None where there is no file."""
+        return self._folder
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the resolved machine as plain data, every default filled in; `parse` takes it back."""
+        return self.model_dump(mode="json")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the resolved machine as canonical JSON, without its description.
+
+        Two files that differ in comments, key order, or in whether they spell out a default have one digest.
+        """
+        data = {key: value for key, value in self.to_dict().items() if key != "description"}
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def with_mechanism(self, mechanism: Mechanism | Mapping[str, Any]) -> Architecture:
+        """Give the same machine with another mechanism."""
+        chosen = mechanism_of(mechanism)
+        return Architecture.parse(
+            {**self.to_dict(), "skipping": chosen.model_dump(mode="json")}, None, self.folder
+        )
+
+    def replaced(self, path: str, value: Any) -> Architecture:
+        """Give a checked copy with one key changed, for instance ``replaced("array.rows", 64)``.
+
+        The rules are those of ``--set``: see `simulator.arch.overrides`.
+        """
+
+        data = self.to_dict()
+        override = Override(path, tuple(path.split(".")), value)
+        problems: list[Problem] = apply_overrides(data, [override])
+        if problems:
+            raise InputError(problems)
+        return Architecture.parse(data, None, self.folder)
+
+    @property
+    def ideal_memory(self) -> bool:
+        """Whether operands are always there, so that only the array takes time."""
+        return isinstance(self.memory, str)
+
+    @property
+    def system(self) -> Memory:
+        """The memory system.
+
+        Raises
+        ------
+        InputError
+            If the machine has none (``memory: ideal``).
+        """
+        if isinstance(self.memory, str):
+            raise InputError.of(f"machine {self.name}: memory", "ideal", "a mapping: buffers, dram, ...")
+        return self.memory
+
+    @property
+    def dram_bytes_per_cycle(self) -> tuple[int, int]:
+        """DRAM rate in bytes per machine cycle, an exact fraction (numerator, denominator), reduced."""
+        rate = self.system.dram.bandwidth_mb_per_s
+        common = gcd(rate, self.clock_mhz)
+        return rate // common, self.clock_mhz // common
+
+    @property
+    def dram_latency_cycles(self) -> int:
+        """DRAM latency in machine cycles, rounded up."""
+        return -(-self.system.dram.latency_ps * self.clock_mhz // 1_000_000)
+
+    def dram_transfer_cycles(self, transfer_bytes: int) -> int:
+        """Cycles that the DRAM's data path is busy with so many bytes, rounded up, without the latency."""
+        numerator, denominator = self.dram_bytes_per_cycle
+        return -(-transfer_bytes * denominator // numerator)
+
+    def cycles_to_us(self, cycles: int) -> float:
+        """Convert cycles to microseconds; the only place that does."""
+        return cycles / self.clock_mhz
+
+    @model_validator(mode="after")
+    def _tiles_fit(self) -> Architecture:
+        misfits = [] if isinstance(self.memory, str) else list(self._misfits(self.memory))
+        if misfits:
+            raise _errors_at(misfits)
+        return self
+
+    def _misfits(self, memory: Memory) -> Iterator[tuple[tuple[str, ...], PydanticCustomError]]:
+        """Find what could never be mapped: tiles off the array's grid, a least tile larger than its slot."""
+        mapping, array = memory.mapping, self.array
+        for key, side, size in (("tile_m", "rows", array.rows), ("tile_n", "columns", array.columns)):
+            tile = getattr(mapping, key)
+            if tile != "auto" and tile % size:
+                multiple = f"auto, or a multiple of array.{side} ({size})"
+                near = f"try {max(1, round(tile / size)) * size}"
+                yield ("memory", "mapping", key), wrong(str(tile), multiple, near)
+        m = array.rows if mapping.tile_m == "auto" else mapping.tile_m
+        n = array.columns if mapping.tile_n == "auto" else mapping.tile_n
+        k = 1 if mapping.tile_k == "auto" else mapping.tile_k
+        bits, sum_bits = self.precision.operand_bits, self.precision.accumulator_bits
+        least = {
+            "skip": (m, k, bits, "positions"),
+            "shared": (k, n, bits, "columns"),
+            "output": (m, n, sum_bits, "columns"),
+        }
+        for name, (height, width, value_bits, unit) in least.items():
+            buffer: Buffer = getattr(memory.buffers, name)
+            needed_bytes = -(-height * width * value_bits // 8)
+            if needed_bytes > buffer.slot_bytes:
+                half = " (half of it holds a tile, because it is double-buffered)" if buffer.double else ""
+                rows = "positions" if name == "shared" else "rows"
+                yield (
+                    ("memory", "buffers", name, "capacity_kib"),
+                    wrong(
+                        f"{buffer.capacity_kib} KiB{half}",
+                        f"at least {-(-needed_bytes * buffer.slots // 1024)} KiB: the least tile is "
+                        f"{height} {rows} x {width} {unit} of {value_bits} bits",
+                    ),
+                )

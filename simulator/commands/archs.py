@@ -1,0 +1,84 @@
+"""`skipstone archs` and `skipstone validate`: the shipped machines, and whether a file is one."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from simulator.arch import Architecture, Mechanism, arch_names, load_arch
+from simulator.energy import load_energy_table
+from traces.errors import InputError, Problem
+
+
+@click.command()
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON list with every resolved key and nothing else."
+)
+def archs(as_json: bool) -> None:
+    """List the shipped machines."""
+    machines = {file: load_arch(file) for file in arch_names()}
+    if as_json:
+        listed = [{"file": file, "digest": arch.digest, **arch.to_dict()} for file, arch in machines.items()]
+        click.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+        return
+    rows: list[tuple[str, ...]] = [("name", "array", "mechanism", "memory", "description")]
+    rows += [_row(file, arch) for file, arch in machines.items()]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)]
+        click.echo("  ".join(cells).rstrip())
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+def validate(files: tuple[str, ...]) -> None:
+    """Check machine files (or shipped names), with the energy tables that they name.
+
+    Prints a line with the digest for each good machine and every problem of the others; exits with 2 if there
+    is one.
+    """
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            arch = load_arch(file)
+            _check_energy_table(file, arch)
+        except InputError as error:
+            problems += error.problems
+        else:
+            click.echo(f"ok  {file}  {arch.name}  {arch.digest}")
+    if problems:
+        raise InputError(problems)
+
+
+def _check_energy_table(file: str, arch: Architecture) -> None:
+    """Check that the table is there and prices the machine's formats and its DRAM."""
+    place = f"{file} energy_table"
+    try:
+        table = load_energy_table(arch.energy_table, arch.folder)
+        standard = None if arch.ideal_memory else arch.system.dram.standard
+        lacking = table.needed_by(arch.precision.operand, arch.precision.accumulator, standard)
+        if lacking:
+            raise InputError(lacking)
+    except InputError as error:
+        raise InputError(
+            [Problem(f"{place}: {p.where}", p.found, p.expected, p.hint) for p in error.problems]
+        ) from None
+
+
+def _row(file: str, arch: Architecture) -> tuple[str, ...]:
+    array = f"{arch.array.rows} x {arch.array.columns}"
+    if arch.ideal_memory:
+        memory = "ideal"
+    else:
+        buffers, dram = arch.system.buffers, arch.system.dram
+        on_chip_kib = buffers.skip.capacity_kib + buffers.shared.capacity_kib + buffers.output.capacity_kib
+        memory = f"{on_chip_kib} KiB, {dram.standard} {dram.bandwidth_gb_per_s:g} GB/s"
+    return file, array, _mechanism(arch.skipping), memory, arch.description
+
+
+def _mechanism(mechanism: Mechanism) -> str:
+    """Write a mechanism with the parameters that differ from their defaults, null as it stands in files."""
+    parameters = mechanism.model_dump(mode="json", exclude_defaults=True, exclude={"mechanism"})
+    told = ", ".join(f"{key} {json.dumps(value)}" for key, value in parameters.items())
+    return f"{mechanism.mechanism} ({told})" if told else mechanism.mechanism

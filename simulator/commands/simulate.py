@@ -1,0 +1,246 @@
+"""`simulate`: replay a trace on a machine and say what it took."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from traces.errors import InputError, Problem, nearest
+
+if TYPE_CHECKING:
+    from simulator.arch import Architecture
+    from simulator.report import Report
+    from simulator.run import Steps
+    from traces import Trace
+
+Result = TypeVar("Result")
+
+QUIET_SECONDS = 2.0  # a run that takes no longer shows no progress
+
+
+def _known_engine(context: click.Context, parameter: click.Parameter, name: str) -> str:
+    """Check the engine's name against those there are, which are imported only now."""
+    from simulator.engine import ENGINES
+
+    if name not in ENGINES:
+        raise InputError.of("--engine", repr(name), "one of " + ", ".join(ENGINES), nearest(name, ENGINES))
+    return name
+
+
+@click.command("simulate", context_settings={"max_content_width": 100})
+@click.option(
+    "--arch", "machine", required=True, metavar="NAME|FILE.yaml", help="A shipped machine or a file."
+)
+@click.option("--trace", "trace_file", required=True, metavar="FILE.npz", help="The trace to replay.")
+@click.option(
+    "--out",
+    "folder",
+    metavar="DIR",
+    help="Also write report.json, products.csv, energy.csv and report.txt there.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="What to print: a report to read, one JSON object, or a CSV row per product.",
+)
+@click.option(
+    "--engine",
+    callback=_known_engine,
+    metavar="NAME",
+    default="event",
+    show_default=True,
+    help="What walks the plan; all engines give the same counts and times.",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a key of the machine, such as array.rows=64. Can be repeated.",
+)
+@click.option(
+    "--steps", "step_range", metavar="A:B", help="Replay only recorded steps from A up to, not with, B."
+)
+@click.option(
+    "--no-baseline", is_flag=True, help="Leave out the dense twin and the bound: three times as quick."
+)
+@click.option("--timeline", metavar="FILE.json", help="Write what each unit did when, for ui.perfetto.dev.")
+@click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
+def simulate(
+    machine: str,
+    trace_file: str,
+    folder: str | None,
+    form: str,
+    engine: str,
+    overrides: tuple[str, ...],
+    step_range: str | None,
+    no_baseline: bool,
+    timeline: str | None,
+    quiet: bool,
+) -> None:
+    """Replay a recorded training trace on a machine: cycles, energy and saved MACs.
+
+    Results go to stdout, progress and notes to stderr. Exit codes: 0 done, 2 the input is at fault, 1 a bug.
+    """
+    from simulator.report.files import check_writable, make_folder
+    from simulator.report.timeline import write_timeline
+    from simulator.run import simulate as replay
+
+    arch, trace, steps = _read_inputs(machine, overrides, trace_file, step_range)
+    # What could not be written is told before the run, not after it.
+    if timeline is not None:
+        check_writable(timeline)
+    if folder is not None:
+        make_folder(folder)
+    with trace, _Progress(quiet) as progress:
+        report = replay(
+            arch,
+            trace,
+            steps=steps,
+            baseline=not no_baseline,
+            record_intervals=timeline is not None,
+            progress=progress,
+        )
+    written = []
+    if timeline is not None:
+        written.append(write_timeline(report, timeline))
+    if folder is not None:
+        written += _write_all(report, Path(folder))
+    if not quiet:
+        _say_notes(report, written, with_remarks=form != "table")
+    _print(_FORMS[form](report))
+
+
+def _read_inputs(
+    machine: str, overrides: tuple[str, ...], trace_file: str, step_range: str | None
+) -> tuple[Architecture, Trace, Steps | None]:
+    """Read all that the user named, and tell everything that is wrong with it at once."""
+    from simulator.arch import load_arch
+    from simulator.run import step_range as read_range
+    from traces import Trace
+
+    problems: list[Problem] = []
+
+    def attempt(read: Callable[[], Result]) -> Result | None:
+        try:
+            return read()
+        except InputError as error:
+            problems.extend(error.problems)
+            return None
+
+    steps = None if step_range is None else attempt(lambda: read_range(step_range))
+    arch = attempt(lambda: load_arch(machine, overrides))
+    trace = attempt(lambda: Trace(trace_file))
+    if arch is None or trace is None or problems:
+        if trace is not None:
+            trace.close()
+        raise InputError(problems)
+    return arch, trace, steps
+
+
+def _table(report: Report) -> str:
+    from simulator.report.terminal import render
+
+    return render(report)
+
+
+def _json(report: Report) -> str:
+    return report.to_json()
+
+
+def _csv(report: Report) -> str:
+    from simulator.report.tables import to_csv
+
+    return to_csv(report.frame())
+
+
+_FORMS: dict[str, Callable[[Report], str]] = {"table": _table, "json": _json, "csv": _csv}
+
+
+def _write_all(report: Report, folder: Path) -> list[Path]:
+    """Write every form of the report; none of them depends on the terminal."""
+    from simulator.report.files import write_text_atomically
+    from simulator.report.tables import to_csv
+    from simulator.report.terminal import DEFAULT_WIDTH, render
+
+    texts = {
+        "report.json": report.to_json(),
+        "products.csv": to_csv(report.frame()),
+        "energy.csv": to_csv(report.energy_frame()),
+        "report.txt": render(report, width=DEFAULT_WIDTH, color=False),
+    }
+    return [write_text_atomically(folder / name, text) for name, text in texts.items()]
+
+
+def _say_notes(report: Report, written: list[Path], with_remarks: bool) -> None:
+    """Say on stderr what was written, and what the table on stdout would have remarked."""
+    from simulator.report.summary import remarks
+
+    for remark in remarks(report) if with_remarks else ():
+        click.echo(f"note: {remark}", err=True)
+    for path in written:
+        click.echo(f"wrote {path}", err=True)
+
+
+def _print(text: str) -> None:
+    """Print as UTF-8, the same bytes in every locale; a reader who has enough (``| head``) is no error."""
+    if sys.stdout is None:  # closed by the caller
+        return
+    stream = sys.stdout.buffer
+    try:
+        stream.write(text.encode())
+        stream.flush()
+    except OSError as error:
+        # Python flushes stdout once more at its end; what is left then goes nowhere instead of failing again.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+        if not isinstance(error, BrokenPipeError):
+            found = error.strerror or str(error)
+            raise InputError.of("stdout", found, "an output that can be written") from None
+
+
+class _Progress:
+    """A bar of steps on stderr, if that is a terminal, and only for runs that take a while."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._wanted = not quiet and sys.stderr is not None and sys.stderr.isatty()
+        self._begin = time.monotonic()
+        self._show: Callable[[int, int], None] | None = None
+        self._stop: Callable[[], None] | None = None
+
+    def __enter__(self) -> Callable[[int, int], None] | None:
+        return self._tell if self._wanted else None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._stop is not None:
+            self._stop()
+
+    def _tell(self, done: int, total: int) -> None:
+        if self._show is None and time.monotonic() - self._begin >= QUIET_SECONDS and done < total:
+            self._start(total)
+        if self._show is not None:
+            self._show(done, total)
+
+    def _start(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("steps"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        task = bar.add_task("steps", total=total)
+        bar.start()
+        self._show = lambda done, of: bar.update(task, completed=done, total=of)
+        self._stop = bar.stop

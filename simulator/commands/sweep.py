@@ -1,0 +1,104 @@
+"""`skipstone sweep`: replay traces on a grid of machines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from simulator.explore import Outcome
+
+PLAIN_LINE_EVERY_SECONDS = 10.0
+
+
+@click.command("sweep")
+@click.argument("space")
+@click.option("--out", required=True, help="Folder for results.csv.")
+@click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes; default: one per core.")
+@click.option(
+    "--format",
+    "table_format",
+    type=click.Choice(["csv"]),
+    default="csv",
+    show_default=True,
+    help="Format of the table.",
+)
+@click.option("--quiet", is_flag=True, help="No progress and no list of invalid points.")
+def sweep(space: str, out: str, workers: int | None, table_format: str, quiet: bool) -> None:
+    """Replay traces on a grid of machines, to one tidy table.
+
+    SPACE is a space file, or the name of a shipped one such as depth_refill. Invalid combinations are rows
+    with a status and the reason. Ctrl-C keeps the finished rows. The table's bytes do not depend on
+    --workers.
+    """
+    from simulator.explore import load_space, run_sweep
+
+    described = load_space(space)
+    with _progress(quiet) as observer:
+        outcome = run_sweep(described, out, workers, observer)
+    if not quiet:
+        _tell_invalid(outcome)
+    wrote = f"{len(outcome.rows)} rows in {outcome.path}"
+    if outcome.signal_number:
+        kept = wrote if outcome.unfinished < outcome.points else "nothing was written"
+        click.echo(
+            f"interrupted with {outcome.unfinished} of {outcome.points} points to go; {kept}", err=True
+        )
+        sys.exit(128 + outcome.signal_number)  # as a shell reports a death by this signal
+    if not quiet:
+        click.echo(wrote, err=True)
+
+
+def _tell_invalid(outcome: Outcome) -> None:
+    for reason, count in outcome.invalid.items():
+        click.echo(f"invalid: {count} {'point' if count == 1 else 'points'}: {reason}", err=True)
+
+
+Observer = Callable[[int, int], None]
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Observer | None]:
+    """Show progress on stderr: a bar on a terminal, a plain line now and then elsewhere."""
+    if quiet:
+        yield None
+    elif sys.stderr.isatty():
+        with _bar() as observer:
+            yield observer
+    else:
+        yield _PlainLines()
+
+
+class _PlainLines:
+    """Writes a line at the start, at the end, and every ten seconds between."""
+
+    def __init__(self) -> None:
+        self._due = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        if done == total or time.monotonic() >= self._due:
+            click.echo(f"{done}/{total} points", err=True)
+            self._due = time.monotonic() + PLAIN_LINE_EVERY_SECONDS
+
+
+@contextmanager
+def _bar() -> Iterator[Observer]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("points"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("points", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

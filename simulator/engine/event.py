@@ -1,0 +1,300 @@
+"""The readable engine: SimPy processes that read like the block diagram.
+
+    DRAM <-> DMA in -> buffers -> array -> output port -> vector unit -> DMA out <-> DRAM
+
+MODEL.md states the semantics; `Plan` has the tables that the processes walk. Each block serves in program order.
+Every event's value is the cycle at which it happened.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+import numpy as np
+import simpy
+
+from simulator.engine.times import STALLS, UNITS, Interval, StepTimes
+from simulator.mapping.plan import BUFFERS, NONE, OUTPUT, Plan
+
+# SimPy handles the events of one instant by priority (urgent 0, normal 1), then age. The DRAM looks at its queue
+# only after everything else of the instant, so what it serves next does not depend on which process ran first.
+AFTER_ALL_ELSE = 2
+READ, WRITE = 0, 1
+
+Process = Generator[simpy.Event, None, None]
+
+
+class DeadlockError(RuntimeError):
+    """Nothing can happen any more, but the step is not done; says who waits on what."""
+
+
+def run(plan: Plan, record_intervals: bool = False) -> StepTimes:
+    """Walk a plan and return its times.
+
+    Parameters
+    ----------
+    plan : Plan
+    record_intervals : bool
+        Also return what each unit did when.
+
+    Raises
+    ------
+    DeadlockError
+        If the machine gets stuck: the plan asks for what the machine cannot hold.
+    """
+    return _Machine(plan, record_intervals).run()
+
+
+@dataclass(order=True)
+class _Request:
+    """A DRAM request; sorts by arrival, reads before writes, older job first, then as the DMA asked."""
+
+    arrival: int
+    kind: int
+    job: int
+    number: int
+    size_bytes: int = field(compare=False)
+    done: simpy.Event = field(compare=False)
+
+
+class _Machine:
+    """All blocks, and what has happened so far."""
+
+    def __init__(self, plan: Plan, record_intervals: bool) -> None:
+        self.plan = plan
+        self.env = env = simpy.Environment()
+        jobs, loads, products = len(plan.job_product), len(plan.load_buffer), len(plan.products)
+        self.allocated_at = [0] * loads
+        self.loaded = [env.event() for _ in range(loads)]
+        self.started = [env.event() for _ in range(jobs)]
+        self.ended = [env.event() for _ in range(jobs)]
+        self.drained = [env.event() for _ in range(jobs)]
+        self.made = [env.event() for _ in range(jobs)]  # by the vector unit
+        self.stored = [env.event() for _ in range(jobs)]
+        self.completing = np.flatnonzero(plan.job_completes).tolist()
+        self.free_bytes = list(plan.capacity_bytes)
+        self.freed = [env.event() for _ in BUFFERS]
+        self.frees_at: dict[int, list[int]] = {}  # job -> loads whose space it gives back
+        for load, job in enumerate(plan.load_last_job.tolist()):
+            self.frees_at.setdefault(job, []).append(load)
+        self.requests: list[_Request] = []
+        self.request_came = env.event()
+        self.asked = 0
+        self.waiting: dict[str, str] = {}
+        self.array_free_at = 0
+        self.stalls = np.zeros((products, len(STALLS)), dtype=np.int64)
+        self.start = np.zeros(products, dtype=np.int64)
+        self.end = np.zeros(products, dtype=np.int64)
+        self.busy = dict.fromkeys(UNITS, 0)
+        self.intervals: list[Interval] | None = [] if record_intervals else None
+
+    def run(self) -> StepTimes:
+        """Start all blocks and step until each has done its last job."""
+        env = self.env
+        blocks = [self.array()]
+        if self.plan.dram is not None:
+            blocks += [self.dma_in(), self.output_port(), self.vector_unit(), self.dma_out()]
+            env.process(self.serve_dram())
+        done = env.all_of([env.process(block) for block in blocks])
+        events = 0
+        while not done.processed:
+            if env.peek() == float("inf"):
+                waits = "; ".join(f"{who} waits for {what}" for who, what in self.waiting.items())
+                raise DeadlockError(f"stuck at cycle {env.now}: {waits}")
+            env.step()
+            events += 1
+        total = int(env.now)
+        if len(self.plan.job_product):
+            self.stalls[self.plan.job_product[-1], STALLS.index("drain")] += total - self.array_free_at
+        return StepTimes(
+            total, self.start, self.end, self.stalls, self.busy, events, tuple(self.intervals or ())
+        )
+
+    # --- blocks ------------------------------------------------------------------------------------------
+
+    def dma_in(self) -> Process:
+        """Allocate and fetch tiles in program order: space first, then bytes, `queue` reads in flight."""
+        plan, in_flight = self.plan, list[simpy.Event]()
+        assert plan.dram is not None
+        columns = (plan.load_buffer, plan.load_space_bytes, plan.load_dram_bytes, plan.load_after_product)
+        first_jobs = np.repeat(np.arange(len(plan.job_product)), np.diff(plan.job_first_load)).tolist()
+        rows = zip(first_jobs, *(c.tolist() for c in columns), strict=True)
+        for load, (job, buffer, space, size, after) in enumerate(rows):
+            if after != NONE:
+                yield from self.wait("DMA in", f"product {after} to be stored", self.stored_product(after))
+            while self.free_bytes[buffer] < space:
+                room = f"{space} bytes of the {BUFFERS[buffer]} buffer ({self.free_bytes[buffer]} free)"
+                yield from self.wait("DMA in", f"{room} for load {load} of job {job}", self.freed[buffer])
+            self.free_bytes[buffer] -= space
+            self.allocated_at[load] = self.now
+            if size == 0:
+                self.loaded[load].succeed(self.now)
+                continue
+            if len(in_flight) == plan.dram.queue:
+                yield from self.wait("DMA in", "a place in the DRAM's queue", in_flight.pop(0))
+            in_flight.append(self.request(READ, job, size, self.loaded[load]))
+
+    def array(self) -> Process:
+        """Run jobs in order, each as soon as its dependencies and its tiles are there."""
+        plan = self.plan
+        dependencies: list[list[simpy.Event]] = [[] for _ in plan.products]
+        waits = (plan.waits_product, plan.waits_for, plan.waits_on_chip)
+        for product, awaited, on_chip in zip(*(w.tolist() for w in waits), strict=True):
+            by = self.made if on_chip else self.stored
+            dependencies[product].append(by[plan.products[awaited].last_job])
+        columns = (plan.job_product, plan.job_array_cycles, plan.job_load_shared, plan.job_load_skip)
+        rows = zip(*(c.tolist() for c in (*columns, plan.job_load_output)), strict=True)
+        previous = NONE
+        for job, (product, cycles, shared, skip, output) in enumerate(rows):
+            for event in dependencies[product]:
+                yield from self.wait("array", f"what product {product} depends on", event)
+            loads = [load for load in (shared, skip, output) if load != NONE]
+            for load in loads:
+                yield from self.wait("array", f"load {load} of job {job}", self.loaded[load])
+            self.charge_stalls(product, dependencies[product], shared, skip, output)
+            if product != previous:
+                self.start[product], previous = self.now, product
+            self.started[job].succeed(self.now)
+            yield from self.work("array", cycles, product, job)
+            self.array_free_at = self.now
+            self.ended[job].succeed(self.now)
+            self.free(job, output=False)
+            if plan.dram is None:
+                self.end[product] = self.now
+
+    def output_port(self) -> Process:
+        """Drain finished output tiles while and after the array works on them."""
+        plan = self.plan
+        for job in self.completing:
+            yield from self.wait("output port", f"job {job} to start", self.started[job])
+            if cycles := int(plan.job_drain_cycles[job]):
+                yield self.env.timeout(cycles)
+            yield from self.wait("output port", f"job {job} to end", self.ended[job])
+            rest = self.ended[job].value + int(plan.job_tail_cycles[job]) - self.now
+            if rest > 0:
+                yield self.env.timeout(rest)
+            self.drained[job].succeed(self.now)
+
+    def vector_unit(self) -> Process:
+        """Compute gates, or gate gradients, of drained tiles in order."""
+        plan = self.plan
+        for job in self.completing:
+            yield from self.wait("vector unit", f"job {job} to drain", self.drained[job])
+            cycles = int(plan.job_vector_cycles[job])
+            yield from self.work("vector_unit", cycles, int(plan.job_product[job]), job)
+            latency = plan.vector_latency_cycles if cycles else 0
+            ready = self.env.timeout(latency)
+            ready.callbacks.append(lambda _, job=job: self.made[job].succeed(self.now))
+
+    def dma_out(self) -> Process:
+        """Write finished results back in order, `queue` writes in flight."""
+        plan, in_flight = self.plan, list[simpy.Event]()
+        assert plan.dram is not None
+        for job in self.completing:
+            yield from self.wait("DMA out", f"job {job} to be made", self.made[job])
+            self.stored[job].callbacks.append(lambda _, job=job: self.finish(job))
+            size = int(plan.job_store_bytes[job])
+            if size == 0:
+                self.stored[job].succeed(self.now)
+                continue
+            if len(in_flight) == plan.dram.queue:
+                yield from self.wait("DMA out", "a place in the DRAM's queue", in_flight.pop(0))
+            in_flight.append(self.request(WRITE, job, size, self.stored[job]))
+        for event in in_flight:
+            yield from self.wait("DMA out", "the last writes", event)
+
+    def serve_dram(self) -> Process:
+        """Serve requests first come, first served, one at a time on the data bus."""
+        dram = self.plan.dram
+        assert dram is not None
+        while True:
+            while not self.requests:
+                self.request_came = self.env.event()
+                yield self.request_came
+            yield self.after_all_else()
+            request = heapq.heappop(self.requests)
+            latency = dram.latency_cycles if request.kind == READ else 0
+            transfer = dram.transfer_cycles(request.size_bytes)
+            wait = max(0, request.arrival + latency - self.now)
+            yield self.env.timeout(wait + transfer)
+            self.note("dram", "read" if request.kind == READ else "write", transfer, request.job)
+            request.done.succeed(self.now)
+
+    # --- parts -------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        """The present cycle."""
+        return int(self.env.now)
+
+    def wait(self, who: str, what: str, event: simpy.Event) -> Process:
+        """Wait for an event, and say so while it lasts."""
+        if not event.processed:
+            self.waiting[who] = what
+            yield event
+            del self.waiting[who]
+
+    def work(self, unit: str, cycles: int, product: int, job: int) -> Process:
+        """Let a unit be busy."""
+        if cycles:
+            yield self.env.timeout(cycles)
+            self.note(unit, self.plan.products[product].label, cycles, job)
+
+    def note(self, unit: str, name: str, cycles: int, job: int) -> None:
+        """Count what a unit has just done."""
+        self.busy[unit] += cycles
+        if self.intervals is not None:
+            self.intervals.append(Interval(unit, f"{name} (job {job})", self.now - cycles, self.now))
+
+    def request(self, kind: int, job: int, size_bytes: int, done: simpy.Event) -> simpy.Event:
+        """Put a request into the DRAM's queue; `done` succeeds with its last byte."""
+        self.asked += 1
+        heapq.heappush(self.requests, _Request(self.now, kind, job, self.asked, size_bytes, done))
+        if not self.request_came.triggered:
+            self.request_came.succeed()
+        return done
+
+    def after_all_else(self) -> simpy.Event:
+        """Give an event that happens now, but after everything else that happens now."""
+        event = self.env.event()
+        event._ok, event._value = True, None
+        self.env.schedule(event, priority=AFTER_ALL_ELSE)
+        return event
+
+    def stored_product(self, product: int) -> simpy.Event:
+        """A product is stored when its last job is, because every block serves in order."""
+        return self.stored[self.plan.products[product].last_job]
+
+    def finish(self, job: int) -> None:
+        """Note that a job's results are stored, and give its output tile back."""
+        self.end[self.plan.job_product[job]] = self.now
+        self.free(job, output=True)
+
+    def free(self, job: int, output: bool) -> None:
+        """Give back the space of the tiles that nobody needs after this job."""
+        for load in self.frees_at.get(job, ()):
+            buffer = int(self.plan.load_buffer[load])
+            if (buffer == OUTPUT) == output:
+                self.free_bytes[buffer] += int(self.plan.load_space_bytes[load])
+                freed, self.freed[buffer] = self.freed[buffer], self.env.event()
+                freed.succeed()
+
+    def charge_stalls(
+        self, product: int, dependencies: list[simpy.Event], shared: int, skip: int, output: int
+    ) -> None:
+        """Split the time since the array was free by the first condition that was not yet met."""
+        met = (
+            max((event.value for event in dependencies), default=0),
+            self.loaded[shared].value if shared != NONE else 0,
+            self.loaded[skip].value if skip != NONE else 0,
+            self.allocated_at[output] if output != NONE else 0,
+            self.loaded[output].value if output != NONE else 0,
+        )
+        since = self.array_free_at
+        for reason, at in enumerate(met):
+            if at > since:
+                self.stalls[product, reason] += at - since
+                since = at
+        assert since == self.now, "a job starts as soon as all that it needs is there"

@@ -1,0 +1,107 @@
+"""Where points are evaluated: in this process, or in a pool of processes on this machine.
+
+`run_points` is the seam for other places: it is told what to call with each point and yields rows as they
+come; order and table are not its business.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+LOOK_UP_EVERY_SECONDS = 0.1
+"""How often the pool asks whether it shall stop."""
+
+
+def run_points(
+    points: Sequence[T], evaluate: Callable[[T], R], workers: int, stop: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[int, R]]:
+    """Evaluate points, in whatever order they finish.
+
+    Parameters
+    ----------
+    points : sequence
+    evaluate : callable
+        A function of a module, so that a process can import it; it and the points must be picklable.
+    workers : int
+        Processes; with 1, or a single point, everything happens in this one.
+    stop : callable
+        Asked now and then; when it is true, no point is begun and unfinished ones are given up.
+
+    Yields
+    ------
+    (int, any)
+        The index of a point and what `evaluate` returned.
+
+    Raises
+    ------
+    BrokenProcessPool
+        If a worker was killed from outside. Whatever `evaluate` raises comes through as it is.
+    """
+    if min(workers, len(points)) <= 1:
+        yield from _in_this_process(points, evaluate, stop)
+    else:
+        yield from _in_processes(points, evaluate, min(workers, len(points)), stop)
+
+
+def available_cores() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _in_this_process(
+    points: Sequence[T], evaluate: Callable[[T], R], stop: Callable[[], bool]
+) -> Iterator[tuple[int, R]]:
+    for index, point in enumerate(points):
+        if stop():
+            return
+        yield index, evaluate(point)
+
+
+def _in_processes(
+    points: Sequence[T], evaluate: Callable[[T], R], workers: int, stop: Callable[[], bool]
+) -> Iterator[tuple[int, R]]:
+    # Spawned, not forked: this process may have threads (numba's, a BLAS's, a progress display's, a notebook
+    # kernel's), and a fork copies their locks in whatever state they are. Numba's kernels come from its cache
+    # on disk.
+    context = multiprocessing.get_context("spawn")
+    ours = {child.pid for child in multiprocessing.active_children()}
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_signals_to_the_parent)
+    finished = False
+    try:
+        futures: dict[Future[R], int] = {
+            executor.submit(evaluate, point): index for index, point in enumerate(points)
+        }
+        waiting = set(futures)
+        while waiting and not stop():
+            done, waiting = wait(waiting, LOOK_UP_EVERY_SECONDS, FIRST_COMPLETED)
+            for future in sorted(done, key=futures.__getitem__):
+                yield futures[future], future.result()
+        finished = not waiting
+    except BrokenProcessPool as error:
+        error.add_note(
+            "A worker process died: perhaps memory ran out (try fewer --workers), or a script calls sweep() "
+            "outside `if __name__ == '__main__':`."
+        )
+        raise
+    finally:
+        if not finished:
+            for child in multiprocessing.active_children():
+                if child.pid not in ours:
+                    child.terminate()
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _leave_signals_to_the_parent() -> None:
+    """Let a worker live through the Ctrl-C that a terminal sends to the whole group."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

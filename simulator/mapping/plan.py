@@ -1,0 +1,168 @@
+"""The plan: jobs, loads and products in program order, as integer tables. Engines read nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.mapping.tiling import Tiling
+from simulator.memory import BandwidthDram
+from simulator.workload import Product
+
+Int64s = npt.NDArray[np.int64]
+
+BUFFERS = ("skip", "shared", "output")
+SKIP, SHARED, OUTPUT = range(len(BUFFERS))
+NONE = -1
+
+
+@dataclass(frozen=True)
+class PlannedProduct:
+    """A product with its mapping and its exact counts.
+
+    Attributes
+    ----------
+    product : Product
+    tiling : Tiling or None
+        None with ``memory: ideal``.
+    first_job, last_job : int
+        Its jobs, inclusive.
+    array_cycles : int
+        The array's own time on it.
+    counts : int64 [len(COUNTS)]
+    """
+
+    product: Product
+    tiling: Tiling | None
+    first_job: int
+    last_job: int
+    array_cycles: int
+    counts: Int64s
+
+    @property
+    def label(self) -> str:
+        """Layer, product and time step, for people."""
+        time = "" if self.product.time is None else f" t={self.product.time}"
+        return f"{self.product.layer} {self.product.name}{time}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the machine does in one step. All arrays are int64; -1 means none.
+
+    A *job* is one output tile x one K tile, in program order. A *load* allocates the space of one tile in a buffer
+    and fetches its bytes, in the order of the first jobs that need them.
+
+    Attributes
+    ----------
+    products : tuple of PlannedProduct
+    waits_product, waits_for, waits_on_chip : [W]
+        Product ``waits_product[i]`` waits for product ``waits_for[i]``: for the vector unit to have made its
+        results where ``waits_on_chip[i]`` is 1, else for them to be stored.
+    job_product, job_array_cycles : [J]
+    job_completes : [J]
+        1 where the job ends an accumulation, so that its output tile drains.
+    job_drain_cycles, job_tail_cycles : [J]
+        Output port: time for the whole tile, and for what the last pass leaves after the array is done.
+    job_vector_cycles, job_store_bytes : [J]
+    job_first_load : [J + 1]
+        Loads ``job_first_load[j]`` up to ``job_first_load[j + 1]`` are first needed by job j.
+    job_load_skip, job_load_shared, job_load_output : [J]
+        The load that holds each operand's tile of the job; -1: it needs none.
+    load_buffer, load_space_bytes, load_dram_bytes : [L]
+    load_after_product : [L]
+        The product that must be stored before the bytes exist; -1: none.
+    load_last_job : [L]
+        The job after which the space is free again (for an output tile: after its store).
+    capacity_bytes : (skip, shared, output)
+    dram : BandwidthDram or None
+        None with ``memory: ideal``: then there are no loads and only the array works.
+    vector_latency_cycles : int
+    """
+
+    products: tuple[PlannedProduct, ...]
+    waits_product: Int64s
+    waits_for: Int64s
+    waits_on_chip: Int64s
+    job_product: Int64s
+    job_array_cycles: Int64s
+    job_completes: Int64s
+    job_drain_cycles: Int64s
+    job_tail_cycles: Int64s
+    job_vector_cycles: Int64s
+    job_store_bytes: Int64s
+    job_first_load: Int64s
+    job_load_skip: Int64s
+    job_load_shared: Int64s
+    job_load_output: Int64s
+    load_buffer: Int64s
+    load_space_bytes: Int64s
+    load_dram_bytes: Int64s
+    load_after_product: Int64s
+    load_last_job: Int64s
+    capacity_bytes: tuple[int, int, int]
+    dram: BandwidthDram | None
+    vector_latency_cycles: int
+
+
+JOB_DEFAULTS = {
+    "product": NONE,
+    "array_cycles": 0,
+    "completes": 0,
+    "drain_cycles": 0,
+    "tail_cycles": 0,
+    "vector_cycles": 0,
+    "store_bytes": 0,
+    "load_skip": NONE,
+    "load_shared": NONE,
+    "load_output": NONE,
+}
+LOAD_COLUMNS = ("buffer", "space_bytes", "dram_bytes", "after_product", "last_job")
+
+
+class PlanTable:
+    """Columns of the plan, growing row by row."""
+
+    def __init__(self) -> None:
+        self.jobs: list[dict[str, int]] = []
+        self.loads: list[dict[str, int]] = []
+        self.waits: list[tuple[int, int, int]] = []
+
+    def add_job(self, **columns: int) -> int:
+        """Append a job and return its number; columns that are not named take their defaults."""
+        self.jobs.append({**JOB_DEFAULTS, "first_load": len(self.loads), **columns})
+        return len(self.jobs) - 1
+
+    def add_load(self, **columns: int) -> int:
+        """Append a load, first needed by the next job, and return its number."""
+        self.loads.append(columns)
+        return len(self.loads) - 1
+
+    def freeze(
+        self,
+        planned: list[PlannedProduct],
+        capacity_bytes: tuple[int, int, int],
+        dram: BandwidthDram | None,
+        vector_latency_cycles: int,
+    ) -> Plan:
+        """Turn the rows into a plan."""
+
+        def column(rows: list[dict[str, int]], name: str) -> Int64s:
+            return np.array([row[name] for row in rows], dtype=np.int64)
+
+        first_load = np.append(column(self.jobs, "first_load"), np.int64(len(self.loads)))
+        waits = np.array(self.waits, dtype=np.int64).reshape(-1, 3)
+        return Plan(
+            products=tuple(planned),
+            waits_product=waits[:, 0],
+            waits_for=waits[:, 1],
+            waits_on_chip=waits[:, 2],
+            job_first_load=first_load,
+            **{f"job_{c}": column(self.jobs, c) for c in JOB_DEFAULTS},
+            **{f"load_{c}": column(self.loads, c) for c in LOAD_COLUMNS},
+            capacity_bytes=capacity_bytes,
+            dram=dram,
+            vector_latency_cycles=vector_latency_cycles,
+        )

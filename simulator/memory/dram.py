@@ -1,0 +1,29 @@
+"""DRAM at the level `bandwidth`: one data bus with a rate and a latency, in array cycles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class BandwidthDram:
+    """Rate and latency of a DRAM.
+
+    Attributes
+    ----------
+    rate_numerator, rate_denominator : int
+        Bytes per array cycle, as an exact fraction.
+    latency_cycles : int
+        From the arrival of a read to its first byte; writes are posted and have none.
+    queue : int
+        Reads that may be in flight at once.
+    """
+
+    rate_numerator: int
+    rate_denominator: int
+    latency_cycles: int
+    queue: int
+
+    def transfer_cycles(self, size_bytes: int) -> int:
+        """Cycles for which a transfer holds the data bus, rounded up."""
+        return -(-size_bytes * self.rate_denominator // self.rate_numerator)

@@ -1,0 +1,84 @@
+"""The report as a notebook shows it: the headline and two tables, in the notebook's own colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from simulator.report import numbers, summary
+from simulator.report.result import Report
+
+_RIGHT = "text-align:right"
+_LEFT = "text-align:left"
+
+
+def to_html(report: Report) -> str:
+    """Lay the report out as an HTML fragment without scripts; every text in it is escaped.
+
+    Returns
+    -------
+    str
+        One ``<div>``: headline, machine and trace, cycles by phase and product, energy by component, remarks.
+    """
+    title = escape(f"{numbers.plain(report.arch.name)} on {summary.steps(report.steps)}")
+    tables = f'<div style="display:flex;flex-wrap:wrap;gap:2em">{_cycles(report)}{_energy(report)}</div>'
+    remarks = "".join(f"<p><em>Note: {escape(remark)}</em></p>" for remark in summary.remarks(report))
+    return (
+        f'<div class="skipstone-report"><h4>{title}</h4>{_lines(summary.headline(report))}{tables}'
+        "<details><summary>Machine and trace</summary>"
+        f"{_lines(summary.provenance(report))}</details>{remarks}</div>"
+    )
+
+
+def _lines(lines: Iterable[summary.Line]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row" style="{_LEFT}">{escape(label)}</th>'
+        f'<td style="{_LEFT}">{escape(text)}</td></tr>'
+        for label, text in lines
+    )
+    return f"<table><tbody>{rows}</tbody></table>"
+
+
+def _cycles(report: Report) -> str:
+    compared = report.baseline is not None
+    heads = ["cycles", "share", *(("dense twin", "speed-up") if compared else ()), "utilisation"]
+    rows = []
+    for row in summary.cycle_rows(report):
+        share = numbers.ratio(row.cycles, report.total_cycles)
+        cells = [numbers.count(row.cycles), "-" if share is None else numbers.percent(share)]
+        if row.twin_cycles is not None:
+            speedup = numbers.ratio(row.twin_cycles, row.cycles)
+            cells += [numbers.count(row.twin_cycles), numbers.times(speedup)]
+        cells.append("" if row.utilization is None else numbers.percent(row.utilization))
+        rows.append((row.name, row.level, cells))
+    return _table("Cycles", heads, rows)
+
+
+def _energy(report: Report) -> str:
+    total = report.energy.total_pj
+    twin_total = None if report.baseline is None else report.baseline.energy.total_pj
+    unit = numbers.unit_for([total, twin_total or 0.0], numbers.ENERGY_UNITS)
+    heads = [unit.name, "share", *(() if twin_total is None else (f"dense twin, {unit.name}", "saved"))]
+    rows = []
+    every = summary.Comparison("total", total, twin_total)
+    for row in (*summary.energies(report), every):
+        share = numbers.ratio(row.here, total)
+        cells = [numbers.aligned(row.here, unit), "-" if share is None else numbers.percent(share)]
+        if row.twin is not None:
+            saved = numbers.percent(1 - row.here / row.twin) if row.twin else "-"
+            cells += [numbers.aligned(row.twin, unit), saved]
+        rows.append((row.name, 0 if row is every else 1, cells))
+    return _table("Energy", heads, rows)
+
+
+def _table(title: str, heads: Sequence[str], rows: Iterable[tuple[str, int, Sequence[str]]]) -> str:
+    head = f'<th style="{_LEFT}">{escape(title)}</th>' + "".join(
+        f'<th style="{_RIGHT}">{escape(name)}</th>' for name in heads
+    )
+    body = []
+    for name, level, cells in rows:
+        weight = "normal" if level else "bold"
+        label = f'<th scope="row" style="{_LEFT};font-weight:{weight};padding-left:{level + 0.5}em">'
+        values = "".join(f'<td style="{_RIGHT};font-weight:{weight}">{escape(cell)}</td>' for cell in cells)
+        body.append(f"<tr>{label}{escape(name)}</th>{values}</tr>")
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"

@@ -1,0 +1,200 @@
+"""The report of a run: headline figures, and every table behind them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator.arch import Architecture
+from simulator.energy import EnergyReport
+from simulator.engine import STALLS, Activity
+from simulator.mapping import Count
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simulator.report.plots import ReportPlots
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a machine made of a trace.
+
+    Attributes
+    ----------
+    arch : Architecture
+    trace_sha256 : str
+    steps : tuple of int
+        Recorded steps that were replayed.
+    activity : Activity
+        Exact counts.
+    energy : EnergyReport
+        Their price.
+    baseline, bound : Report or None
+        The dense twin and the ideal mechanism on the same machine, if they were replayed.
+    """
+
+    arch: Architecture
+    trace_sha256: str
+    steps: tuple[int, ...]
+    activity: Activity
+    energy: EnergyReport
+    baseline: Report | None = field(default=None, repr=False)
+    bound: Report | None = field(default=None, repr=False)
+
+    def beside(self, baseline: Report, bound: Report) -> Report:
+        """Give the same report with its dense twin's and its bound's."""
+        return replace(self, baseline=baseline, bound=bound)
+
+    # --- headline ----------------------------------------------------------------------------------------
+
+    @property
+    def total_cycles(self) -> int:
+        """Cycles of all steps."""
+        return self.activity.total_cycles
+
+    @property
+    def time_us(self) -> float:
+        """Time of all steps in microseconds."""
+        return self.arch.cycles_to_us(self.total_cycles)
+
+    @property
+    def utilization(self) -> float:
+        """Executed MACs over what the array could have done in the time."""
+        slots = self.arch.array.rows * self.arch.array.columns * self.total_cycles
+        return int(self.activity.counts[:, Count.MACS_EXECUTED].sum()) / slots if slots else 0.0
+
+    @property
+    def speedup(self) -> float | None:
+        """Dense cycles over cycles; None without a baseline."""
+        return _ratio(self.baseline, self)
+
+    @property
+    def bound_speedup(self) -> float | None:
+        """Dense cycles over those of the ideal mechanism on the same machine; None without a baseline."""
+        return None if self.bound is None else _ratio(self.baseline, self.bound)
+
+    @property
+    def energy_saving(self) -> float | None:
+        """1 - energy / dense energy; None without a baseline."""
+        if self.baseline is None or not self.baseline.energy.total_pj:
+            return None
+        return 1 - self.energy.total_pj / self.baseline.energy.total_pj
+
+    @cached_property
+    def savings(self) -> dict[str, float]:
+        """Shares of dense MACs that were not executed: backward, layers, network."""
+        activity = self.activity
+        recorded = activity.where(recorded=True)
+        backward = activity.where(phase="backward")
+        return {
+            "backward": activity.saving(recorded & backward),
+            "layers": activity.saving(recorded),
+            "network": activity.saving(np.ones(len(activity.keys), dtype=bool)),
+        }
+
+    def cycles_by(self, field_name: str) -> dict[str, int]:
+        """Sum the array's own cycles by ``phase``, ``product`` or ``layer``, in order of appearance."""
+        sums: dict[str, int] = {}
+        for key, cycles in zip(self.activity.keys, self.activity.array_cycles.tolist(), strict=True):
+            name = str(getattr(key, field_name))
+            if key.k:
+                sums[name] = sums.get(name, 0) + cycles
+        return sums
+
+    @property
+    def stalls(self) -> dict[str, int]:
+        """Stalled cycles of the array by reason; with its own cycles they sum to the total."""
+        return dict(zip(STALLS, self.activity.stalls.sum(axis=0).tolist(), strict=True))
+
+    # --- forms -------------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the report with the fixed key names of README's "JSON report"; plain Python numbers throughout."""
+        totals = self.activity.totals()
+        report: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "architecture": {"name": self.arch.name, "digest": self.arch.digest},
+            "trace": {"sha256": self.trace_sha256, "steps": list(self.steps)},
+            "macs": {
+                **{kind: totals[f"macs_{kind}"] for kind in ("dense", "executed", "gated", "skipped")},
+                **{f"saving_{name}": value for name, value in self.savings.items()},
+            },
+            "cycles": {
+                "total": self.total_cycles,
+                "by_phase": self.cycles_by("phase"),
+                "by_product": self.cycles_by("product"),
+                "stalls": self.stalls,
+            },
+            "time_us": self.time_us,
+            "energy_pj": {"total": self.energy.total_pj, "by_component": self.energy.by_component()},
+            "dram_bytes": {"read": totals["dram_read_bytes"], "write": totals["dram_write_bytes"]},
+            "utilization": self.utilization,
+            "baseline": None if self.baseline is None else self.baseline.to_dict(),
+            "speedup": self.speedup,
+            "energy_saving": self.energy_saving,
+            "bound_speedup": self.bound_speedup,
+            "products": self.products(),
+        }
+        return report
+
+    def products(self) -> list[dict[str, Any]]:
+        """List the products with MACs in program order; a serial product has one entry a time step."""
+        activity, rows = self.activity, []
+        columns = (
+            activity.counts[:, Count.MACS_DENSE],
+            activity.counts[:, Count.MACS_EXECUTED],
+            activity.array_cycles,
+            activity.start,
+            activity.end,
+        )
+        for key, dense, executed, cycles, start, end in zip(
+            activity.keys, *(c.tolist() for c in columns), strict=True
+        ):
+            if key.k == 0:
+                continue
+            row = {"step": key.step, "layer": key.layer, "product": key.product}
+            row |= {} if key.time is None else {"time": key.time}
+            row |= {"m": key.m, "k": key.k, "n": key.n, "macs_dense": dense, "macs_executed": executed}
+            rows.append({**row, "cycles": cycles, "start": start, "end": end})
+        return rows
+
+    def to_json(self) -> str:
+        """Give `to_dict` as one line-broken JSON object; the same run gives the same bytes."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+    def frame(self) -> pd.DataFrame:
+        """Give a tidy table: one row per product, every count and stall a column with its unit."""
+        from simulator.report.tables import product_frame
+
+        return product_frame(self)
+
+    def energy_frame(self) -> pd.DataFrame:
+        """Give a tidy table of energies: one row per component."""
+        from simulator.report.tables import energy_frame
+
+        return energy_frame(self)
+
+    @property
+    def plot(self) -> ReportPlots:
+        """Plots of this report, such as ``report.plot.energy()``."""
+        from simulator.report.plots import ReportPlots
+
+        return ReportPlots(self)
+
+    def _repr_html_(self) -> str:
+        from simulator.report.notebook import to_html
+
+        return to_html(self)
+
+
+def _ratio(baseline: Report | None, other: Report) -> float | None:
+    if baseline is None or not other.total_cycles:
+        return None
+    return baseline.total_cycles / other.total_cycles

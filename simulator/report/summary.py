@@ -1,0 +1,296 @@
+"""What every form of a report says: headline, machine and trace, remarks. Forms only lay it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulator.arch import Architecture
+from simulator.engine import Activity
+from simulator.mapping import Count
+from simulator.report import numbers
+from simulator.report.result import Report
+
+Line = tuple[str, str]
+
+STALLED = "stalls"
+DIGEST_DIGITS = 12
+LISTED_STEPS = 6
+
+
+def headline(report: Report) -> list[Line]:
+    """Give the figures to remember, each with its label; comparisons only where the twin was replayed."""
+    lines: list[Line] = []
+    saved, twin = report.savings, report.baseline
+    if report.speedup is not None:
+        bound = (
+            ""
+            if report.bound_speedup is None
+            else f" (ideal skipping: {numbers.times(report.bound_speedup)})"
+        )
+        lines.append(("speed-up", f"{numbers.times(report.speedup)} over the dense twin{bound}"))
+    if report.energy_saving is not None and twin is not None:
+        less = "saved" if report.energy_saving >= 0 else "more"
+        lines.append(
+            ("energy", f"{numbers.percent(abs(report.energy_saving))} {less}: {_instead(report, twin)}")
+        )
+    else:
+        lines.append(("energy", numbers.energy(report.energy.total_pj)))
+    lines.append(
+        (
+            "MACs saved",
+            f"{numbers.percent(saved['backward'])} of the layers' backward phase, "
+            f"{numbers.percent(saved['layers'])} of the layers, "
+            f"{numbers.percent(saved['network'])} of the network",
+        )
+    )
+    clock = f"{numbers.count(report.arch.clock_mhz)} MHz"
+    lines.append(
+        ("time", f"{numbers.time(report.time_us)}, {numbers.count(report.total_cycles)} cycles at {clock}")
+    )
+    lines.append(("utilisation", f"{numbers.percent(report.utilization)} of the array's MAC slots"))
+    return lines
+
+
+def _instead(report: Report, twin: Report) -> str:
+    return f"{numbers.energy(report.energy.total_pj)} instead of {numbers.energy(twin.energy.total_pj)}"
+
+
+def provenance(report: Report) -> list[Line]:
+    """Say which machine, trace and energy table the figures belong to."""
+    arch = report.arch
+    size, precision = arch.array, arch.precision
+    return [
+        ("machine", f"{numbers.plain(arch.name)} (digest {arch.digest[:DIGEST_DIGITS]})"),
+        (
+            "array",
+            f"{size.rows} x {size.columns} MACs, {precision.operand} with {precision.accumulator} sums, "
+            f"{numbers.count(arch.clock_mhz)} MHz",
+        ),
+        ("skipping", mechanism(arch)),
+        ("memory", memory(arch)),
+        ("trace", f"sha256 {report.trace_sha256[:DIGEST_DIGITS]}, {steps(report.steps)}"),
+        ("energy table", numbers.plain(report.energy.table_name)),
+    ]
+
+
+def mechanism(arch: Architecture) -> str:
+    """Say the mechanism and what is not at its default, such as ``lookahead, depth 8, refill 4``."""
+    skipping = arch.skipping
+    said = [str(skipping.mechanism)]
+    for name, field in type(skipping).model_fields.items():
+        value = getattr(skipping, name)
+        if name == "mechanism" or (not field.is_required() and value == field.default):
+            continue
+        spoken = {None: "unlimited", True: "yes", False: "no"}
+        said.append(f"{name} {spoken[value] if value is None or isinstance(value, bool) else value}")
+    return numbers.plain(", ".join(said))
+
+
+def memory(arch: Architecture) -> str:
+    """Say the memory system in a line."""
+    if arch.ideal_memory:
+        return "ideal"
+    system = arch.system
+    buffers, dram = system.buffers, system.dram
+    sizes = ", ".join(
+        f"{name} {numbers.count(getattr(buffers, name).capacity_kib)}"
+        for name in ("skip", "shared", "output")
+    )
+    rate = f"{dram.bandwidth_gb_per_s:g} GB/s, {dram.latency_ns:g} ns"
+    return f"{sizes} KiB; {numbers.plain(dram.standard)} at {rate}"
+
+
+def steps(recorded: tuple[int, ...]) -> str:
+    """Say which steps were replayed, such as ``3 steps: 100, 200, 300``."""
+    if len(recorded) == 1:
+        return f"step {recorded[0]}"
+    if len(recorded) <= LISTED_STEPS:
+        return f"{len(recorded)} steps: {', '.join(map(str, recorded))}"
+    return f"{numbers.count(len(recorded))} steps: {recorded[0]} to {recorded[-1]}"
+
+
+def remarks(report: Report) -> list[str]:
+    """Say what to know before believing a figure: weak prices, and what was left out."""
+    said = [numbers.plain(note) for note in report.energy.notes]
+    if report.baseline is not None:
+        said += [
+            f"dense twin: {numbers.plain(note)}"
+            for note in report.baseline.energy.notes
+            if note not in report.energy.notes
+        ]
+    if report.arch.ideal_memory:
+        said.append(
+            "memory: ideal leaves out buffers, DRAM and the vector unit, both their time and their energy; "
+            "only the array and its skip logic are counted"
+        )
+    return said
+
+
+@dataclass(frozen=True)
+class SlotUse:
+    """What became of a share of the array's MAC slots while the array ran."""
+
+    name: str
+    slots: int
+
+
+def slot_uses(report: Report) -> list[SlotUse]:
+    """Split the slots of the array's own cycles, R x C each, by what they did; the parts sum to all of them.
+
+    Slots of rows and columns that no row or column of the product fills, and those of the set-up of passes,
+    are the last part.
+    """
+    totals = report.activity.counts.sum(axis=0).tolist()
+    array = report.arch.array
+    every = array.rows * array.columns * int(report.activity.array_cycles.sum())
+    uses = [
+        SlotUse("executed MACs", totals[Count.MACS_EXECUTED]),
+        SlotUse("gated MACs", totals[Count.MACS_GATED]),
+        SlotUse("idle: imbalance", totals[Count.SLOTS_IMBALANCE]),
+        SlotUse("idle: bank conflict", totals[Count.SLOTS_CONFLICT]),
+        SlotUse("idle: window refill", totals[Count.SLOTS_REFILL]),
+    ]
+    return [*uses, SlotUse("short passes, set-up", every - sum(use.slots for use in uses))]
+
+
+@dataclass(frozen=True)
+class CycleRow:
+    """A line of the table of cycles: array cycles of products, or stalled ones.
+
+    Attributes
+    ----------
+    name : str
+    level : int
+        0 a sum of the lines below it, 1 a part of it.
+    cycles : int
+    twin_cycles : int or None
+        The dense twin's; None without one.
+    utilization : float or None
+        Executed MACs over slots in these cycles; None where it is not the array that works.
+    """
+
+    name: str
+    level: int
+    cycles: int
+    twin_cycles: int | None
+    utilization: float | None
+
+
+def cycle_rows(report: Report) -> list[CycleRow]:
+    """List where the cycles go: phases, their products, stalls by reason and the total."""
+    here, twin = _cycles(report), None if report.baseline is None else _cycles(report.baseline)
+    slots_per_cycle = report.arch.array.rows * report.arch.array.columns
+    rows: list[CycleRow] = []
+
+    def add(name: str, level: int, keys: list[tuple[str, str]], works: bool = True) -> None:
+        cycles = sum(here.get(key, (0, 0))[0] for key in keys)
+        executed = sum(here.get(key, (0, 0))[1] for key in keys)
+        rows.append(
+            CycleRow(
+                name,
+                level,
+                cycles,
+                None if twin is None else sum(twin.get(key, (0, 0))[0] for key in keys),
+                numbers.ratio(executed, cycles * slots_per_cycle) if works else None,
+            )
+        )
+
+    phases = dict.fromkeys(phase for phase, _ in here if phase != STALLED)
+    for phase in phases:
+        parts = [key for key in here if key[0] == phase]
+        add(phase, 0, parts)
+        for key in parts:
+            add(key[1], 1, [key])
+    stalls = [key for key in here if key[0] == STALLED]
+    either = [key for key in stalls if here[key][0] or (twin is not None and twin[key][0])]
+    add("stalls", 0, stalls, works=False)
+    for key in either:
+        add(key[1], 1, [key], works=False)
+    add("total", 0, list(here))
+    return rows
+
+
+def _cycles(report: Report) -> dict[tuple[str, str], tuple[int, int]]:
+    """Cycles and executed MACs by (phase, product), then of stalls by reason."""
+    activity = report.activity
+    sums: dict[tuple[str, str], tuple[int, int]] = {}
+    executed = activity.counts[:, Count.MACS_EXECUTED].tolist()
+    for key, cycles, macs in zip(activity.keys, activity.array_cycles.tolist(), executed, strict=True):
+        if key.k:
+            before = sums.get((key.phase, key.product), (0, 0))
+            sums[key.phase, key.product] = (before[0] + cycles, before[1] + macs)
+    return sums | {(STALLED, reason): (cycles, 0) for reason, cycles in report.stalls.items()}
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """A line of the table of layers.
+
+    Attributes
+    ----------
+    name : str
+    cycles : int
+        The array's own and those it stalled before the layer's products; they sum to the run's total.
+    twin_cycles : int or None
+    saving : float
+        Share of the layer's dense MACs that was not executed.
+    dram_bytes : int
+        Read and written.
+    """
+
+    name: str
+    cycles: int
+    twin_cycles: int | None
+    saving: float
+    dram_bytes: int
+
+
+def layer_rows(report: Report) -> list[LayerRow]:
+    """List what each layer takes, in order of appearance."""
+    twin = None if report.baseline is None else _layer_cycles(report.baseline.activity)
+    rows = []
+    for name, cycles in _layer_cycles(report.activity).items():
+        chosen = report.activity.where(layer=name)
+        counts = report.activity.select(chosen)
+        moved = int(counts[Count.DRAM_READ_BYTES] + counts[Count.DRAM_WRITE_BYTES])
+        twin_cycles = None if twin is None else twin.get(name, 0)
+        rows.append(LayerRow(name, cycles, twin_cycles, report.activity.saving(chosen), moved))
+    return rows
+
+
+def _layer_cycles(activity: Activity) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    spent = (activity.array_cycles + activity.stalls.sum(axis=1)).tolist()
+    for key, cycles in zip(activity.keys, spent, strict=True):
+        sums[key.layer] = sums.get(key.layer, 0) + cycles
+    return sums
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A quantity here and on the dense twin; the twin's is None without one."""
+
+    name: str
+    here: float
+    twin: float | None
+
+
+def energies(report: Report) -> list[Comparison]:
+    """List the energy of each component that takes any, here or on the twin, in pJ."""
+    here = report.energy.by_component()
+    twin = None if report.baseline is None else report.baseline.energy.by_component()
+    names = dict.fromkeys([*here, *(twin or {})])
+    rows = [
+        Comparison(name, here.get(name, 0.0), None if twin is None else twin.get(name, 0.0)) for name in names
+    ]
+    return [row for row in rows if row.here or row.twin]
+
+
+def dram_traffic(report: Report) -> list[Comparison]:
+    """List the DRAM bytes read and written."""
+    here = report.activity.totals()
+    twin = None if report.baseline is None else report.baseline.activity.totals()
+    return [
+        Comparison(name, here[key], None if twin is None else twin[key])
+        for name, key in (("read", "dram_read_bytes"), ("written", "dram_write_bytes"))
+    ]

@@ -1,0 +1,187 @@
+"""The report as text for a terminal, a pipe or a file."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from simulator.report import numbers, summary
+from simulator.report.result import Report
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+DEFAULT_WIDTH = 80
+NARROWEST, WIDEST = 80, 110  # below, numbers would be cut; beyond, the eye loses the line
+LONGEST_LAYER_NAME = 18  # leaves room for the numbers in 80 columns
+SUM_STYLE = "bold"
+
+
+def render(report: Report, width: int | None = None, color: bool | None = None) -> str:
+    """Lay the report out as text.
+
+    Parameters
+    ----------
+    report : Report
+    width : int, optional
+        Columns; no line is longer. By default those of the terminal, or 80 where stdout is none; at least 80,
+        at most 110.
+    color : bool, optional
+        Whether to use ANSI colours; by default only where stdout is a terminal and ``NO_COLOR`` is not set.
+
+    Returns
+    -------
+    str
+        Ends with a line break.
+    """
+    from rich.console import Console
+
+    terminal = sys.stdout.isatty()
+    if width is None:
+        width = shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns if terminal else DEFAULT_WIDTH
+    text = io.StringIO()
+    console = Console(
+        file=text,
+        width=min(max(width, NARROWEST), WIDEST),
+        force_terminal=terminal if color is None else color,
+        color_system=None if color is False else "auto" if color is None else "standard",
+        legacy_windows=False,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        no_color=None if color is None else not color,
+    )
+    for part in _parts(report):
+        console.print(part)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).strip("\n") + "\n"
+
+
+def _parts(report: Report) -> list[RenderableType]:
+    from rich.text import Text
+
+    title = Text(f"{numbers.plain(report.arch.name)} on {summary.steps(report.steps)}", style="bold")
+    parts: list[RenderableType] = [title, "", _lines(summary.headline(report), "bold green"), ""]
+    parts += [_lines(summary.provenance(report)), "", _cycles(report), ""]
+    layers = summary.layer_rows(report)
+    if len(layers) > 1:
+        parts += [_layers(layers, with_dram=not report.arch.ideal_memory), ""]
+    parts += [_slots(report), "", _energy(report), ""]
+    if not report.arch.ideal_memory:
+        parts += [_dram(report), ""]
+    if remarks := summary.remarks(report):
+        parts += [_lines([("note", remark) for remark in remarks], "yellow"), ""]
+    return parts
+
+
+def _lines(lines: list[summary.Line], style: str = "") -> Table:
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True, style=style)
+    grid.add_column(overflow="fold")
+    for label, text in lines:
+        grid.add_row(label, text)
+    return grid
+
+
+def _table(title: str, *columns: str) -> Table:
+    """Start a table: names on the left, numbers on the right; a rule of dashes, no frame."""
+    from rich.box import Box
+    from rich.table import Table
+
+    rule = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+    table = Table(box=rule, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="")
+    table.add_column(title, overflow="ellipsis", no_wrap=True, header_style="bold cyan")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _cycles(report: Report) -> Table:
+    table = _table("Cycles", "cycles", "share", *_compared(report, "dense twin", "speed-up"), "utilisation")
+    for row in summary.cycle_rows(report):
+        cells = [_indented(row.name, row.level), numbers.count(row.cycles)]
+        cells.append(_share(row.cycles, report.total_cycles))
+        if row.twin_cycles is not None:
+            cells.append(numbers.count(row.twin_cycles))
+            cells.append(_speedup(row.cycles, row.twin_cycles))
+        cells.append("" if row.utilization is None else numbers.percent(row.utilization))
+        table.add_row(*cells, style=None if row.level else SUM_STYLE)
+    return table
+
+
+def _layers(rows: list[summary.LayerRow], with_dram: bool) -> Table:
+    twin = ["dense twin", "speed-up"] if rows[0].twin_cycles is not None else []
+    table = _table("Layers", "cycles", *twin, "MACs saved", *(["DRAM"] if with_dram else []))
+    for row in rows:
+        cells = [numbers.shortened(row.name, LONGEST_LAYER_NAME), numbers.count(row.cycles)]
+        if row.twin_cycles is not None:
+            cells += [numbers.count(row.twin_cycles), _speedup(row.cycles, row.twin_cycles)]
+        cells.append(numbers.percent(row.saving))
+        table.add_row(*cells, *([numbers.data(row.dram_bytes)] if with_dram else []))
+    return table
+
+
+def _slots(report: Report) -> Table:
+    table = _table("MAC slots while the array runs", "slots", "share")
+    uses = [use for use in summary.slot_uses(report) if use.slots]
+    every = sum(use.slots for use in uses)
+    for use in uses:
+        table.add_row(_indented(use.name, 1), numbers.count(use.slots), _share(use.slots, every))
+    table.add_row("total", numbers.count(every), _share(every, every), style=SUM_STYLE)
+    return table
+
+
+def _energy(report: Report) -> Table:
+    total, twin = report.energy.total_pj, report.baseline
+    twin_total = None if twin is None else twin.energy.total_pj
+    unit = numbers.unit_for([total, twin_total or 0.0], numbers.ENERGY_UNITS)
+    table = _table(
+        "Energy", unit.name, "share", *_compared(report, f"dense twin, {unit.name}", "share", "saved")
+    )
+    rows = [*summary.energies(report), summary.Comparison("total", total, twin_total)]
+    for row in rows:
+        is_total = row is rows[-1]
+        cells = [
+            _indented(row.name, 0 if is_total else 1),
+            numbers.aligned(row.here, unit),
+            _share(row.here, total),
+        ]
+        if row.twin is not None:
+            cells += [numbers.aligned(row.twin, unit), _share(row.twin, twin_total or 0.0), _saved(row)]
+        table.add_row(*cells, style=SUM_STYLE if is_total else None)
+    return table
+
+
+def _dram(report: Report) -> Table:
+    table = _table("DRAM", "bytes", *_compared(report, "dense twin", "saved"))
+    for row in summary.dram_traffic(report):
+        cells = [_indented(row.name, 1), numbers.data(int(row.here))]
+        if row.twin is not None:
+            cells += [numbers.data(int(row.twin)), _saved(row)]
+        table.add_row(*cells)
+    return table
+
+
+def _compared(report: Report, *columns: str) -> tuple[str, ...]:
+    return () if report.baseline is None else columns
+
+
+def _indented(name: str, level: int) -> str:
+    return "  " * level + name
+
+
+def _share(part: float, whole: float) -> str:
+    return numbers.percent(part / whole) if whole else "-"
+
+
+def _speedup(cycles: int, twin_cycles: int) -> str:
+    return numbers.times(numbers.ratio(twin_cycles, cycles))
+
+
+def _saved(row: summary.Comparison) -> str:
+    """Say the saving against the twin; a dash where the twin has none of it."""
+    return numbers.percent(1 - row.here / row.twin) if row.twin else "-"

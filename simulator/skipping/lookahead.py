@@ -1,0 +1,219 @@
+"""Lookahead: lanes run ahead of each other within a window of the shared operand; three knobs, one family.
+
+The window starts at ``base = 0``, or with unlimited refill at the first position that any lane needs. Each
+cycle, while ``base < K``:
+
+1. each lane whose next unconsumed non-zero p satisfies ``p < base + depth`` requests p;
+2. each bank (position k lives in bank k mod banks) grants the smallest position requested of it, and every
+   lane that requested that position consumes it;
+3. ``base = min(first position that any lane still needs, base + refill)``, and K where no lane needs any.
+
+With unlimited banks, cycles never rise when depth or refill grows, and no number of banks is better than
+unlimited: a machine whose lanes and base are all at least as far stays so in every cycle. With limited banks
+there is no such law, as a lane that is ahead may meet others in a bank: about 1 random mask in 100 costs
+cycles with one more bank, and 1 to 20 in a million with twice the banks or one more depth or refill. Small
+examples of each are in ``tests/skipping``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from simulator.arch.mechanism import Counts, Mechanism, PassCounts, PassMasks
+from simulator.arch.problems import wrong
+from simulator.skipping.masks import read_only
+
+DEEPEST_SCAN = 64
+"""Windows are scanned by position up to this depth; beyond it the other two kernels, which give the same
+counts, are faster (measured with 32 lanes at 80 % zeros)."""
+
+
+class Lookahead(Mechanism):
+    """A staging window that all lanes share: its depth, how fast it slides, how many positions it reads."""
+
+    summary: ClassVar[str] = "lanes skip zeros within a shared window of depth, refill and banks"
+    literature: ClassVar[str] = "Bit-Tactical, one-operand TensorDash, Cnvlutin (all unlimited)"
+
+    mechanism: Literal["lookahead"] = "lookahead"
+    depth: int | None = Field(
+        ge=1,
+        description="Positions of the shared operand that the window holds: how far the fastest lane may run "
+        "ahead of the slowest. null: unlimited.",
+    )
+    refill: int | None = Field(
+        ge=1,
+        description="Positions by which the window may slide in a cycle, at most depth. null: unlimited.",
+    )
+    banks: int | None = Field(
+        default=None,
+        ge=1,
+        description="Distinct positions that may be read in a cycle, position k from bank k mod banks. "
+        "One more bank can cost cycles, twice as many hardly ever do. null: unlimited.",
+    )
+    gate: bool = Field(
+        default=True,
+        description="Whether a MAC whose slot a zero took is switched off. Zeros take slots at depth 1 only.",
+    )
+    block: int = Field(
+        default=1,
+        ge=1,
+        description="Positions skipped together: only where all of them are zero in all lanes. "
+        "Only with depth 1 and unlimited refill.",
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.depth is not None and self.refill is not None and self.refill > self.depth:
+            raise wrong(
+                f"refill {self.refill} with depth {self.depth}",
+                "a refill of at most depth, or null for unlimited",
+                "the window cannot slide beyond what it holds",
+            )
+        if self.block > 1 and (self.depth != 1 or self.refill is not None):
+            raise wrong(
+                f"block {self.block} with depth {self.depth} and refill {self.refill}",
+                "block 1, or depth 1 and refill null",
+                "blocks of positions are skipped by vector skip alone",
+            )
+        return self
+
+    @property
+    def uses_mask(self) -> bool:
+        """Whether the hardware reads the mask: not as a plain dense array, which multiplies zeros, too."""
+        return self.gate or self.depth != 1 or self.refill is None
+
+    def count(self, masks: PassMasks) -> PassCounts:
+        """Apply the law to every pass: exact counts, each int64 [P]."""
+        nonzeros, needed = tallied(masks)
+        if self.depth == 1:
+            return self._in_lockstep(masks, nonzeros, needed)
+        cycles, reads, refused, silent = self._run(masks)
+        if self.depth is None:
+            fetches = reads
+        elif self.refill is None:
+            fetches = needed
+        else:
+            fetches = np.full_like(needed, masks.words.shape[1])
+        stuck = masks.lanes * silent
+        return PassCounts(
+            cycles=cycles,
+            executed=nonzeros,
+            gated=np.zeros_like(nonzeros),
+            skipped=masks.lanes * masks.words.shape[1] - nonzeros,
+            imbalance=masks.lanes * cycles - nonzeros - refused - stuck,
+            conflict=refused,
+            refill=stuck,
+            fetches=fetches,
+            reads=reads,
+        )
+
+    def _in_lockstep(self, masks: PassMasks, nonzeros: Counts, needed: Counts) -> PassCounts:
+        """Count at depth 1, where each cycle serves one position to all lanes: no slot is idle."""
+        positions = masks.words.shape[1]
+        if self.refill is not None:
+            served = np.full_like(needed, positions)
+        elif self.block == 1:
+            served = needed
+        else:
+            served = self._in_kept_blocks(masks)
+        slots = masks.lanes * served
+        none = np.zeros_like(slots)
+        return PassCounts(
+            cycles=served,
+            executed=nonzeros if self.gate else slots,
+            gated=slots - nonzeros if self.gate else none,
+            skipped=masks.lanes * positions - slots,
+            imbalance=none,
+            conflict=none,
+            refill=none,
+            fetches=served,
+            reads=needed if self.gate else served,
+        )
+
+    def _in_kept_blocks(self, masks: PassMasks) -> Counts:
+        """Count the positions of the blocks in which some lane has a non-zero: int64 [P]."""
+        passes, positions, _ = masks.words.shape
+        firsts = np.arange(0, positions, self.block)
+        if not len(firsts):
+            return np.zeros(passes, np.int64)
+        kept = np.logical_or.reduceat(masks.words.any(axis=2), firsts, axis=1)
+        lengths = np.minimum(positions - firsts, self.block)
+        return np.asarray(kept @ lengths, dtype=np.int64)
+
+    def _run(self, masks: PassMasks) -> tuple[Counts, Counts, Counts, Counts]:
+        """Run the window: cycles, reads, refused requests and cycles without a request, each int64 [P]."""
+        from simulator.skipping.kernels import UNLIMITED, finish_times, scan_window, step_lanes
+
+        words = read_only(masks.words)
+        passes, positions, _ = words.shape
+        depth = UNLIMITED if self.depth is None else self.depth
+        refill = UNLIMITED if self.refill is None else self.refill
+        banks = UNLIMITED if self.banks is None else self.banks
+        cycles, reads, refused, silent = np.zeros((4, passes), np.int64)
+        window = min(depth, positions)
+        if window <= DEEPEST_SCAN:
+            scan_window(words, depth, refill, banks, cycles, reads, refused, silent)
+        elif banks >= window:  # every position of the window has a bank of its own
+            finish_times(words, depth, refill, cycles, reads, silent)
+        else:
+            step_lanes(words, depth, refill, banks, cycles, reads, refused, silent)
+        return cycles, reads, refused, silent
+
+
+class Dense(Mechanism):
+    """A plain dense array: every zero is multiplied. The baseline."""
+
+    summary: ClassVar[str] = "no zero-skipping: every position takes a cycle and every zero is multiplied"
+    literature: ClassVar[str] = "any systolic or broadcast array; lookahead with depth 1, refill 1, no gating"
+
+    mechanism: Literal["dense"] = "dense"
+
+    @property
+    def uses_mask(self) -> bool:
+        """Never: zeros are multiplied like any other value."""
+        return False
+
+    def count(self, masks: PassMasks) -> PassCounts:
+        """Apply the law to every pass: exact counts, each int64 [P]."""
+        return Lookahead(depth=1, refill=1, gate=False).count(masks)
+
+
+class Gated(Mechanism):
+    """A dense array whose MACs are switched off for zeros: saves energy and no time."""
+
+    summary: ClassVar[str] = "dense timing; the MAC of a zero is switched off"
+    literature: ClassVar[str] = "zero gating as in Eyeriss v1; lookahead with depth 1, refill 1"
+
+    mechanism: Literal["gated"] = "gated"
+
+    def count(self, masks: PassMasks) -> PassCounts:
+        """Apply the law to every pass: exact counts, each int64 [P]."""
+        return Lookahead(depth=1, refill=1).count(masks)
+
+
+class VectorSkip(Mechanism):
+    """Lanes in lockstep skip a position, or a block of them, only where all lanes are zero."""
+
+    summary: ClassVar[str] = "lockstep lanes skip positions, or blocks of them, that are zero in all lanes"
+    literature: ClassVar[str] = "block-structured GPU kernels; lookahead with depth 1, unlimited refill"
+
+    mechanism: Literal["vector_skip"] = "vector_skip"
+    block: int = Field(
+        default=1, ge=1, description="Positions skipped together: only where all are zero in all lanes."
+    )
+
+    def count(self, masks: PassMasks) -> PassCounts:
+        """Apply the law to every pass: exact counts, each int64 [P]."""
+        return Lookahead(depth=1, refill=None, block=self.block).count(masks)
+
+
+def tallied(masks: PassMasks) -> tuple[Counts, Counts]:
+    """Count each pass's non-zeros and the positions that some lane needs: two int64 [P]."""
+    from simulator.skipping.kernels import tally
+
+    nonzeros, needed = np.empty((2, len(masks.lanes)), np.int64)
+    tally(read_only(masks.words), nonzeros, needed)
+    return nonzeros, needed

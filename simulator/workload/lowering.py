@@ -1,0 +1,225 @@
+"""From a recorded step to its matrix products.
+
+The products, their shapes and their order are the table "Products of a layer" in MODEL.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.workload.product import After, Epilogue, OperandMask, Phase, Product, Workload
+from traces.bitmask import BitMask
+from traces.trace import DenseLayer, Layer, LayerRecord, Step, Trace
+
+# Values of state that a layer saves for its backward pass, per hidden unit, beside its gates: h and c; h; none
+# (the one gate of a plain recurrent layer is its h, and a linear layer has no state).
+SAVED_STATES = {"lstm": 2, "gru": 1, "rnn": 0, "linear": 0}
+
+
+def lower(trace: Trace, step: Step) -> Workload:
+    """List the products of a recorded step in program order.
+
+    Forward: the recorded layers as the header lists them, then the dense layers. Backward: the reverse. Rows that
+    ``valid_steps`` declares as padding are absent work: they appear in no product.
+
+    Parameters
+    ----------
+    trace : Trace
+        For its layers and shapes.
+    step : Step
+        One of its steps.
+    """
+    T, B = trace.sequence_length, trace.batch_size
+    valid = np.ones((T, B), dtype=bool)
+    if step.valid_steps is not None:
+        valid = np.arange(T)[:, None] < step.valid_steps[None, :]
+    program = _Program(valid)
+    if not valid.any():
+        return Workload(step.number, ())
+    for layer in trace.layers:
+        program.forward(layer, step.layers[layer.name])
+    for dense in trace.dense_layers:
+        program.dense_forward(dense)
+    for dense in reversed(trace.dense_layers):
+        program.dense_backward(dense)
+    for layer in reversed(trace.layers):
+        program.backward(layer, step.layers[layer.name])
+    return Workload(step.number, tuple(program.products))
+
+
+@dataclass
+class _Program:
+    """The products written so far, and the one whose stored result the next layer reads."""
+
+    valid: npt.NDArray[np.bool_]  # [T, B]
+    products: list[Product] = field(default_factory=list)
+    previous: tuple[After, ...] = ()
+
+    # --- recorded layers ---------------------------------------------------------------------------------
+
+    def forward(self, layer: Layer, record: LayerRecord) -> None:
+        """gates_x = x W for all time steps at once, then gates_h = h U step by step."""
+        G, D, H = layer.gates, layer.input_size, layer.hidden_size
+        x = None if record.input is None else self._mask(layer, "input", record.input)
+        if layer.kind == "linear":
+            epilogue = Epilogue(store_operand_values=self.tokens * H)
+            y = self._add(layer.name, "y", (self.tokens, D, H), x, "W", self.previous, epilogue)
+            self.previous = (After(y, on_chip=False),)
+            return
+        epilogue = Epilogue(store_accumulator_values=self.tokens * G * H)
+        made = self._add(layer.name, "gates_x", (self.tokens, D, G * H), x, "W", self.previous, epilogue)
+        on_chip = False
+        for t in self._times(layer, "forward"):
+            m = int(self.valid[t].sum())
+            epilogue = Epilogue(
+                load_accumulator_values=m * G * H,
+                gate_forward_values=m * G * H,
+                store_operand_values=m * H * (G + SAVED_STATES[layer.kind]),
+            )
+            h = None if record.hidden is None else self._mask(layer, "hidden", record.hidden, t)
+            after = (After(made, on_chip),)
+            made = self._add(layer.name, "gates_h", (m, H, G * H), h, "U", after, epilogue, time=t)
+            on_chip = True
+        self.previous = (After(made, on_chip=False),)
+
+    def backward(self, layer: Layer, record: LayerRecord) -> None:
+        """The serial chain dG -> dh -> dG, then dx, dW and dU from all of dG."""
+        G, D, H = layer.gates, layer.input_size, layer.hidden_size
+        hidden, hidden_name = record.gate_gradient, "gate_gradient"
+        if record.gate_gradient_hidden is not None:
+            hidden, hidden_name = record.gate_gradient_hidden, "gate_gradient_hidden"
+
+        if layer.kind == "linear":
+            dG = self._mask(layer, hidden_name, hidden)
+            made = self._gates_backward(layer, dG, None)
+        else:
+            made = self._chain(layer, hidden, hidden_name)
+        after = (After(made, on_chip=False),)
+        if layer.input_needs_gradient:
+            epilogue = Epilogue(store_operand_values=self.tokens * D)
+            dG = self._mask(layer, "gate_gradient", record.gate_gradient)
+            dx = self._add(layer.name, "dx", (self.tokens, G * H, D), dG, "W'", after, epilogue)
+            self.previous = (After(dx, on_chip=False),)
+        else:
+            self.previous = after
+        epilogue = Epilogue(store_accumulator_values=G * H * D)
+        dG = self._mask(layer, "gate_gradient", record.gate_gradient, lanes_hold="bits")
+        self._add(layer.name, "dW", (G * H, self.tokens, D), dG, "x", after, epilogue)
+        if layer.kind != "linear":
+            epilogue = Epilogue(store_accumulator_values=G * H * H)
+            dG = self._mask(layer, hidden_name, hidden, lanes_hold="bits")
+            self._add(layer.name, "dU", (G * H, self.tokens, H), dG, "h", after, epilogue)
+
+    def _chain(self, layer: Layer, hidden: BitMask, hidden_name: str) -> int:
+        """Add dh for every time step; return the product that made the last dG.
+
+        The vector unit makes the first dG alone, for no dh of a later time step is behind it; each dh but the last
+        is followed by the dG of the time step before.
+        """
+        gradients = [
+            self._mask(layer, hidden_name, hidden, t) for t in self._times(layer, "backward")
+        ]
+        made = self._gates_backward(layer, gradients[0], self._times(layer, "backward")[0])
+        previous = made
+        for i, t in enumerate(self._times(layer, "backward")):
+            epilogue = Epilogue()
+            last = i + 1 == len(gradients)
+            if not last:
+                epilogue = self._gate_gradient(layer, gradients[i + 1])
+            m, k = gradients[i].shape
+            after = (After(previous, on_chip=True),)
+            previous = self._add(
+                layer.name, "dh", (m, k, layer.hidden_size), gradients[i], "U'", after, epilogue, time=t
+            )
+            made = made if last else previous
+        return made
+
+    def _gates_backward(self, layer: Layer, dG: OperandMask, time: int | None) -> int:
+        """Add the vector-unit task that makes a dG with no product before it."""
+        shape = (dG.shape[0], 0, layer.hidden_size)
+        epilogue = self._gate_gradient(layer, dG)
+        return self._add(layer.name, "gates_backward", shape, None, "", self.previous, epilogue, time=time)
+
+    @staticmethod
+    def _gate_gradient(layer: Layer, dG: OperandMask) -> Epilogue:
+        """Read saved gates, states and the gradient from above; make dG and store it."""
+        rows, values = dG.shape
+        saved = layer.gates + SAVED_STATES[layer.kind] + 1
+        return Epilogue(
+            load_operand_values=rows * layer.hidden_size * saved,
+            gate_backward_values=rows * values,
+            store_skip=dG,
+        )
+
+    # --- dense layers ------------------------------------------------------------------------------------
+
+    def dense_forward(self, dense: DenseLayer) -> None:
+        """Add y = x W of a layer without a record."""
+        m, D, N = self._dense_rows(dense), dense.input_size, dense.output_size
+        epilogue = Epilogue(store_operand_values=m * N)
+        y = self._add(dense.name, "y", (m, D, N), None, "W", self.previous, epilogue, recorded=False)
+        self.previous = (After(y, on_chip=False),)
+
+    def dense_backward(self, dense: DenseLayer) -> None:
+        """Add dx = dy W' and dW = dy' x of a layer without a record."""
+        m, D, N = self._dense_rows(dense), dense.input_size, dense.output_size
+        after = self.previous
+        epilogue = Epilogue(store_operand_values=m * D)
+        dx = self._add(dense.name, "dx", (m, N, D), None, "W'", after, epilogue, recorded=False)
+        epilogue = Epilogue(store_accumulator_values=N * D)
+        self._add(dense.name, "dW", (N, m, D), None, "x", after, epilogue, recorded=False)
+        self.previous = (After(dx, on_chip=False),)
+
+    def _dense_rows(self, dense: DenseLayer) -> int:
+        return self.tokens if dense.per == "token" else self.valid.shape[1]
+
+    # --- parts -------------------------------------------------------------------------------------------
+
+    @property
+    def tokens(self) -> int:
+        """Rows (t, b) that are not padding."""
+        return int(self.valid.sum())
+
+    def _times(self, layer: Layer, phase: Phase) -> list[int]:
+        """Time steps with any valid row, in the order in which the phase walks them."""
+        times = [t for t in range(self.valid.shape[0]) if self.valid[t].any()]
+        return times if (layer.direction == "forward") == (phase == "forward") else times[::-1]
+
+    def _mask(
+        self,
+        layer: Layer,
+        tensor: str,
+        mask: BitMask,
+        time: int | None = None,
+        lanes_hold: Literal["rows", "bits"] = "rows",
+    ) -> OperandMask:
+        """Take the valid rows of a recorded mask: of one time step, or of all."""
+        key = (layer.name, tensor) if time is None else (layer.name, tensor, str(time))
+        packed, valid = (mask.packed, self.valid) if time is None else (mask.packed[time], self.valid[time])
+        packed = packed.reshape(-1, packed.shape[-1]) if valid.all() else packed[valid]
+        return OperandMask(packed, mask.bits, lanes_hold, key)
+
+    def _add(
+        self,
+        layer: str,
+        name: str,
+        shape: tuple[int, int, int],
+        mask: OperandMask | None,
+        shared_operand: str,
+        after: tuple[After, ...],
+        epilogue: Epilogue,
+        *,
+        time: int | None = None,
+        recorded: bool = True,
+    ) -> int:
+        """Append a product and return its index."""
+        phase: Phase = "forward" if name in ("gates_x", "gates_h", "y") else "backward"
+        m, k, n = shape
+        self.products.append(
+            Product(layer, name, phase, time, m, k, n, mask, recorded, after, f"{layer}.{shared_operand}", epilogue)
+        )
+        return len(self.products) - 1

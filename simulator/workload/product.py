@@ -1,0 +1,140 @@
+"""The nouns of a workload: products, their masks, what they wait for, what follows them.
+
+Nothing here knows a machine: sizes are counted in values, not in bytes or cycles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Phase = Literal["forward", "backward"]
+
+
+@dataclass(frozen=True, eq=False)
+class OperandMask:
+    """Non-zero mask of a skip operand S [M, K], as the trace packed it.
+
+    Attributes
+    ----------
+    packed : uint8 [rows, ceil(bits / 8)]
+        Rows of packed bits, little bit order, as in the trace file.
+    bits : int
+        Bits of a row.
+    lanes_hold : "rows" or "bits"
+        ``"rows"``: S is the mask itself (M = rows, K = bits). ``"bits"``: S is its transpose
+        (M = bits, K = rows), as the weight gradients need it.
+    key : tuple
+        Names the mask within a step, so that products that read the same one share its results.
+    """
+
+    packed: npt.NDArray[np.uint8]
+    bits: int
+    lanes_hold: Literal["rows", "bits"]
+    key: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """M and K."""
+        rows = self.packed.shape[0]
+        return (rows, self.bits) if self.lanes_hold == "rows" else (self.bits, rows)
+
+
+@dataclass(frozen=True)
+class After:
+    """A product must wait for another one.
+
+    Attributes
+    ----------
+    product : int
+        Index of the awaited product in the workload.
+    on_chip : bool
+        True where the awaited result is handed over on chip as soon as the vector unit made it (the serial
+        chains); False where it comes back from DRAM, so that it must have been stored.
+    """
+
+    product: int
+    on_chip: bool
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """What happens to a product's M x N outputs after the array, totals in values.
+
+    Attributes
+    ----------
+    load_operand_values, load_accumulator_values : int
+        Values that must be read to finish the outputs (saved activations; partial sums), by precision.
+    gate_forward_values, gate_backward_values : int
+        Gate values that the vector unit computes: gate functions, or gate derivatives with the threshold.
+    store_operand_values, store_accumulator_values : int
+        Values written back dense, by precision.
+    store_skip : OperandMask or None
+        Mask of the gate gradient that is written back in the skip operand's format.
+    """
+
+    load_operand_values: int = 0
+    load_accumulator_values: int = 0
+    gate_forward_values: int = 0
+    gate_backward_values: int = 0
+    store_operand_values: int = 0
+    store_accumulator_values: int = 0
+    store_skip: OperandMask | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """One matrix product S [M, K] x shared [K, N] of a step; K = 0 marks a vector-unit task without MACs.
+
+    Attributes
+    ----------
+    layer, name : str
+        Layer name of the trace; ``gates_x``, ``gates_h``, ``dh``, ``dx``, ``dW``, ``dU`` of a recurrent layer,
+        ``y``, ``dx``, ``dW`` of a linear or dense one, ``gates_backward`` for the first gate gradient of a step.
+    phase : "forward" or "backward"
+    time : int or None
+        Time step of a serial product.
+    m, k, n : int
+    mask : OperandMask or None
+        None: the skip operand was not recorded, so it counts as dense.
+    recorded : bool
+        False for the trace's ``dense_layers``.
+    after : tuple of After
+    shared_operand : str
+        Names the shared operand, such as ``lstm0.U``: products that name the same one can share a resident copy.
+    epilogue : Epilogue
+    """
+
+    layer: str
+    name: str
+    phase: Phase
+    time: int | None
+    m: int
+    k: int
+    n: int
+    mask: OperandMask | None
+    recorded: bool
+    after: tuple[After, ...]
+    shared_operand: str
+    epilogue: Epilogue
+
+    @property
+    def in_chain(self) -> bool:
+        """Whether the skip operand is handed over on chip by the product before (a serial chain)."""
+        return any(a.on_chip for a in self.after)
+
+    @property
+    def macs_dense(self) -> int:
+        """Multiply-accumulates of a dense execution."""
+        return self.m * self.k * self.n
+
+
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """The products of one recorded optimiser step, in program order; each waits only for earlier ones."""
+
+    step: int
+    products: tuple[Product, ...]

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import math
+import multiprocessing
+import operator
+import os
+import time
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+
+from simulator.explore.pool import available_cores, run_points
+
+
+@pytest.mark.parametrize("workers", [1, 2, 9])
+def test_every_point_is_evaluated_once(workers: int) -> None:
+    points = list(range(9))
+    assert sorted(run_points(points, operator.neg, workers)) == [(i, -i) for i in points]
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_points_give_no_rows(workers: int) -> None:
+    assert list(run_points([], operator.neg, workers)) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_the_evaluation_raises_comes_through(workers: int) -> None:
+    rows = run_points([4.0, -1.0, *[9.0] * 20], math.sqrt, workers)
+    with pytest.raises(ValueError, match=r"math domain|nonnegative"):
+        dict(rows)
+    assert multiprocessing.active_children() == []
+
+
+def test_a_stop_gives_up_what_is_unfinished() -> None:
+    finished: list[int] = []
+    sleeps = [0.0, 0.0, 3600.0, 3600.0, 0.0]
+    for index, _ in run_points(sleeps, time.sleep, 2, lambda: len(finished) >= 2):
+        finished.append(index)
+    assert {0, 1} <= set(finished) <= {0, 1}
+    assert multiprocessing.active_children() == []
+
+
+def test_a_stop_in_one_process_begins_no_further_point() -> None:
+    finished: list[int] = []
+    for index, _ in run_points([0] * 5, operator.neg, 1, lambda: len(finished) == 3):
+        finished.append(index)
+    assert finished == [0, 1, 2]
+
+
+def test_a_reader_that_leaves_takes_the_workers_along() -> None:
+    rows = run_points([0.0, 3600.0, 3600.0], time.sleep, 2)
+    assert next(rows) == (0, None)
+    rows.close()
+    assert multiprocessing.active_children() == []
+
+
+def test_a_worker_that_dies_is_told_with_what_to_try() -> None:
+    with pytest.raises(BrokenProcessPool) as caught:
+        list(run_points([0, 0, 0], os._exit, 2))
+    assert "fewer --workers" in caught.value.__notes__[0]
+    assert multiprocessing.active_children() == []
+
+
+def test_there_is_a_core() -> None:
+    assert 1 <= available_cores() <= (os.cpu_count() or 1)

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from simulator.explore import Axis, Space, enumerate_grid, load_space, space_names
+from simulator.explore.trace_files import sample_names
+from traces import InputError
+
+GOOD = """\
+name: try
+archs: [small.yaml, dense]
+traces: [a.npz]
+steps: "10:25"
+axes:
+  skipping.depth: [4, null]
+  array.rows: [2, 4]
+"""
+
+
+def write(folder: Path, tmp_path: Path, text: str) -> Path:
+    for file in folder.iterdir():
+        shutil.copy(file, tmp_path)
+    path = tmp_path / "space.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        enumerate_grid(load_space(path))
+    return str(caught.value).replace(f"{path.parent}/", "")
+
+
+def test_a_space_file_is_read_with_its_references_resolved(folder: Path, tmp_path: Path) -> None:
+    space = load_space(write(folder, tmp_path, GOOD))
+    assert space.name == "try"
+    assert [machine.name for machine in space.machines] == ["small", "dense"]
+    assert space.machines[0].folder == tmp_path
+    assert space.traces == (tmp_path / "a.npz",)
+    assert space.steps == (10, 25)
+    assert [(axis.path, axis.values) for axis in space.axes] == [
+        ("skipping.depth", (4, None)),
+        ("array.rows", (2, 4)),
+    ]
+
+
+def test_a_space_without_axes_or_steps_is_one_point_each(folder: Path, tmp_path: Path) -> None:
+    space = load_space(write(folder, tmp_path, "name: x\narchs: [small.yaml, plain.yaml]\ntraces: [b.npz]\n"))
+    assert (space.steps, space.axes) == ((None, None), ())
+    assert len(enumerate_grid(space).points) == 2
+
+
+def test_a_pattern_means_its_files_sorted_and_each_once(folder: Path, tmp_path: Path) -> None:
+    path = write(folder, tmp_path, GOOD.replace("[a.npz]", '["b.npz", "*.npz"]'))
+    assert [trace.name for trace in load_space(path).traces] == ["b.npz", "a.npz"]
+
+
+def test_references_start_from_the_spaces_folder(folder: Path, tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    path = write(
+        folder, tmp_path, GOOD.replace("small.yaml", "../small.yaml").replace("a.npz", "../[ab].npz")
+    )
+    space = load_space(path.rename(inner / "space.yaml"))
+    assert [trace.resolve() for trace in space.traces] == [tmp_path / "a.npz", tmp_path / "b.npz"]
+
+
+@pytest.mark.parametrize("prefix", ["", "sample:"])
+def test_samples_are_found_by_name(folder: Path, tmp_path: Path, prefix: str) -> None:
+    name = sample_names()[0]
+    space = load_space(write(folder, tmp_path, GOOD.replace("a.npz", f"'{prefix}{name}'")))
+    assert [trace.name for trace in space.traces] == [f"{name}.npz"]
+    assert space.traces[0].is_file()
+
+
+def test_a_mapping_is_a_space_relative_to_a_folder(folder: Path) -> None:
+    space = Space.parse({"name": "x", "archs": ["small.yaml"], "traces": ["a.npz"]}, folder)
+    assert space.traces == (folder / "a.npz",)
+
+
+@pytest.mark.parametrize("name", space_names())
+def test_a_shipped_space_is_found_by_name_and_has_points(name: str) -> None:
+    grid = enumerate_grid(load_space(name))
+    assert len(grid.points) > 1
+    assert all(entry.reason.startswith("skipping") for entry in grid.refusals)
+
+
+BAD = {
+    "unknown_key": (
+        ("steps:", "step:"),
+        "space.yaml:4:1 step: found unknown key 'step'",
+        "did you mean 'steps'?",
+    ),
+    "missing_key": (("archs: [small.yaml, dense]\n", ""), "space.yaml:1:1 archs: found no key 'archs'", ""),
+    "twice": (("traces:", "name: x\ntraces:"), "space.yaml:3:1 name: found the key 'name' again", "line 1"),
+    "no_list": (
+        ("[4, null]", "4"),
+        "space.yaml:6:19 axes.skipping.depth: found 4; expected a list",
+        "write [4]",
+    ),
+    "empty": (("[4, null]", "[]"), "space.yaml:6:19 axes.skipping.depth: found an empty list", ""),
+    "value_twice": (("[4, null]", "[4, 8, 4]"), "space.yaml:6:19 axes.skipping.depth: found 4 twice", ""),
+    "machine_name": (("dense]", "dens]"), "space.yaml:2:21 archs.1: found 'dens'", "did you mean 'dense'?"),
+    "machine_file": (("small.y", "smal.y"), "space.yaml:2:9 archs.0: found 'smal.yaml', no such file", ""),
+    "trace_file": (("a.npz", "aa.npz"), "space.yaml:3:10 traces.0: found 'aa.npz', no such file", "'a.npz'"),
+    "trace_pattern": (("a.npz", "'c*.npz'"), "space.yaml:3:10 traces.0: found 'c*.npz', which no file", ""),
+    "sample": (("a.npz", "sample:none"), "space.yaml:3:10 traces.0: found 'none', no sample", ""),
+    "steps": (("10:25", "10-25"), "space.yaml:4:8 steps: found '10-25'; expected A:B", "100:500"),
+    "steps_kind": (('"10:25"', "10"), "space.yaml:4:8 steps: found 10; expected a text", ""),
+    "no_such_key": (
+        ("array.rows", "array.row"),
+        "space.yaml:7:3 axes.array.row",
+        "did you mean 'array.rows'?",
+    ),
+    "key_elsewhere": (("array.rows", "rows"), "space.yaml:7:3 axes.rows", "did you mean 'array.rows'?"),
+    "a_machines_own_fault": (("small.yaml", "bad.yaml"), "bad.yaml:4:15 array.rows: found -4", ""),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_space_is_refused_with_its_place(case: str, folder: Path, tmp_path: Path) -> None:
+    (old, new), start, hint = BAD[case]
+    assert old in GOOD
+    path = write(folder, tmp_path, GOOD.replace(old, new))
+    (tmp_path / "bad.yaml").write_text((folder / "small.yaml").read_text().replace("rows: 4", "rows: -4"))
+    message = refusal(path)
+    assert message.startswith(start)
+    assert hint in message
+    assert len(message.splitlines()) == 1
+
+
+def test_every_problem_is_told_at_once(folder: Path, tmp_path: Path) -> None:
+    path = write(
+        folder, tmp_path, GOOD.replace("dense", "dens").replace("a.npz", "c.npz").replace("10:", "x:")
+    )
+    assert [line.split()[0] for line in refusal(path).splitlines()] == [
+        "space.yaml:2:21",
+        "space.yaml:3:10",
+        "space.yaml:4:8",
+    ]
+
+
+@pytest.mark.parametrize(("text", "found"), [("- a\n", "a list at the top"), ("", "nothing")])
+def test_a_file_that_is_no_space_is_refused(text: str, found: str, tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text(text)
+    assert f"found {found}" in refusal(tmp_path / "space.yaml")
+
+
+def test_an_unknown_space_names_the_shipped_ones() -> None:
+    with pytest.raises(InputError, match="did you mean 'depth_refill'"):
+        load_space("depth_refil")
+
+
+def test_plain_data_only_is_a_space(folder: Path) -> None:
+    with pytest.raises(InputError, match="plain data"):
+        Space.parse({"name": "x", "archs": ["dense"], "traces": [folder / "a.npz"]})
+
+
+def test_axes_made_in_python_tell_their_path(folder: Path) -> None:
+    space = Space.parse({"name": "x", "archs": ["small.yaml"], "traces": ["a.npz"]}, folder)
+    wrong = Space("x", space.machines, space.traces, axes=(Axis("array.depht", (1,)),))
+    with pytest.raises(InputError, match=r"the space axes\.array\.depht: found 'array\.depht'"):
+        enumerate_grid(wrong)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import csv
+import io
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.explore.evaluate import Row
+from simulator.explore.table import columns, frame, to_csv
+
+CELLS = st.one_of(
+    st.none(),
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1),
+)
+NAMES = ("key", "status", "array.rows", "cycles_total", "energy_mac_pj", "energy_dram_read_pj", "error")
+ROWS = st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, CELLS)), max_size=6)
+
+
+@settings(max_examples=60, derandomize=True)
+@given(rows=ROWS)
+def test_csv_reads_back_to_the_very_cells(rows: list[Row]) -> None:
+    read = list(csv.DictReader(io.StringIO(to_csv(["array.rows"], rows), newline="")))
+    assert len(read) == len(rows)
+    for written, row in zip(read, rows, strict=True):
+        for name, text in written.items():
+            cell = row.get(name)
+            assert text == "" if cell is None else type(cell)(text) == cell
+
+
+@settings(max_examples=60, derandomize=True)
+@given(rows=ROWS)
+def test_the_columns_are_each_once_and_hold_every_cell(
+    rows: list[Row],
+) -> None:
+    names = columns(["array.rows"], rows)
+    assert len(set(names)) == len(names)
+    assert {name for row in rows for name in row} <= set(names)
+    assert list(frame(["array.rows"], rows).columns) == names
+
+
+def test_columns_stand_in_the_order_of_reading() -> None:
+    rows = [{"energy_b_pj": 1.0}, {"energy_a_pj": 1.0, "energy_b_pj": 1.0}]
+    names = columns(["array.rows", "clock_mhz"], rows)
+    assert names[:6] == ["key", "status", "arch", "arch_digest", "array.rows", "clock_mhz"]
+    start = names.index("energy_total_pj")
+    assert names[start : start + 4] == ["energy_total_pj", "energy_b_pj", "energy_a_pj", "dram_read_bytes"]
+    assert names[-1] == "error"
+
+
+def test_a_frame_has_numbers_where_the_table_has() -> None:
+    data = frame(["array.rows"], [{"array.rows": 4, "cycles_total": 7}, {"array.rows": 8, "cycles_total": 9}])
+    assert data["cycles_total"].tolist() == [7, 9]
+    assert data["cycles_total"].dtype.kind == data["array.rows"].dtype.kind == "i"
+    missing = frame(["array.rows"], [{"array.rows": 4, "cycles_total": 7}, {"error": "x"}])
+    assert missing["cycles_total"].isna().tolist() == [False, True]

@@ -1,0 +1,152 @@
+"""Small random machines and traces for property tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from simulator.arch import Architecture
+from traces import Layer, Trace, TraceWriter
+
+MECHANISMS = st.one_of(
+    st.just({"mechanism": "dense"}),
+    st.just({"mechanism": "gated"}),
+    st.just({"mechanism": "vector_skip"}),
+    st.just({"mechanism": "ideal"}),
+    st.integers(1, 12).flatmap(
+        lambda d: st.fixed_dictionaries(
+            {
+                "mechanism": st.just("lookahead"),
+                "depth": st.just(d),
+                "refill": st.one_of(st.none(), st.integers(1, d)),
+                "banks": st.one_of(st.none(), st.integers(1, 8)),
+            }
+        )
+    ),
+    st.just({"mechanism": "lookahead", "depth": None, "refill": None, "banks": None}),
+)
+
+
+def machine(**changes: Any) -> Architecture:
+    """A small machine; keyword arguments replace top-level keys."""
+    data: dict[str, Any] = {
+        "name": "small",
+        "clock_mhz": 1000,
+        "precision": {"operand": "fp16", "accumulator": "fp32"},
+        "array": {"rows": 4, "columns": 4},
+        "skipping": {"mechanism": "dense"},
+        "memory": "ideal",
+        "energy_table": "cmos_45nm",
+    }
+    return Architecture.parse({**data, **changes})
+
+
+ARRAYS = st.fixed_dictionaries(
+    {"rows": st.integers(1, 9), "columns": st.integers(1, 9), "pass_overhead_cycles": st.integers(0, 5)}
+)
+SYSTEMS = st.fixed_dictionaries(
+    {
+        "buffers": st.fixed_dictionaries(
+            {
+                "skip": st.fixed_dictionaries({"capacity_kib": st.integers(1, 4), "double": st.booleans()}),
+                "shared": st.fixed_dictionaries({"capacity_kib": st.integers(1, 4), "double": st.booleans()}),
+                "output": st.fixed_dictionaries(
+                    {
+                        "capacity_kib": st.integers(1, 4),
+                        "double": st.booleans(),
+                        "port_values_per_cycle": st.integers(1, 16),
+                    }
+                ),
+            }
+        ),
+        "dram": st.fixed_dictionaries(
+            {
+                "bandwidth_gb_per_s": st.sampled_from([0.7, 2.0, 8.0, 64.0]),
+                "latency_ns": st.sampled_from([0.0, 3.0, 40.0]),
+                "queue": st.integers(1, 4),
+            }
+        ),
+        "vector_unit": st.fixed_dictionaries(
+            {
+                "lanes": st.integers(1, 16),
+                "gate_forward_cycles_per_value": st.integers(0, 2),
+                "gate_backward_cycles_per_value": st.integers(0, 2),
+                "latency_cycles": st.integers(0, 9),
+            }
+        ),
+        "formats": st.fixed_dictionaries({"skip": st.sampled_from(["dense", "bitmap"])}),
+    }
+)
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw what `write_trace` needs."""
+    kinds = draw(st.lists(st.sampled_from(["lstm", "gru", "rnn", "linear"]), min_size=1, max_size=2))
+    sizes = draw(st.lists(st.integers(1, 9), min_size=len(kinds) + 1, max_size=len(kinds) + 1))
+    T, B = draw(st.integers(1, 4)), draw(st.integers(1, 5))
+    return {
+        "kinds": kinds,
+        "sizes": sizes,
+        "T": T,
+        "B": B,
+        "density": draw(st.sampled_from([0.0, 0.1, 0.5, 1.0])),
+        "valid_steps": draw(st.one_of(st.none(), st.lists(st.integers(0, T), min_size=B, max_size=B))),
+        "first_needs_gradient": draw(st.booleans()),
+        "backward": draw(st.booleans()),
+        "masks": draw(st.booleans()),
+        "dense_layers": draw(st.integers(0, 2)),
+        "seed": draw(st.integers(0, 2**32 - 1)),
+    }
+
+
+def write_trace(path: Path, network: dict[str, Any]) -> Trace:
+    """Write a trace of one step with random masks, and open it."""
+    rng = np.random.default_rng(network["seed"])
+    T, B, sizes = network["T"], network["B"], network["sizes"]
+    valid = np.ones((T, B), dtype=bool)
+    if network["valid_steps"] is not None:
+        valid = np.arange(T)[:, None] < np.array(network["valid_steps"])[None, :]
+    layers, tensors = [], {}
+    for i, kind in enumerate(network["kinds"]):
+        gates = {"lstm": 4, "gru": 3, "rnn": 1, "linear": 1}[kind]
+        layers.append(
+            {
+                "name": f"{kind}{i}",
+                "kind": kind,
+                "input_size": sizes[i],
+                "hidden_size": sizes[i + 1],
+                "direction": "backward" if network["backward"] and i == 0 else "forward",
+                "input_needs_gradient": i > 0 or network["first_needs_gradient"],
+            }
+        )
+
+        def mask(bits: int) -> np.ndarray:
+            return (rng.random((T, B, bits)) < network["density"]) & valid[:, :, None]  # noqa: B023
+
+        masks = {"gate_gradient": mask(gates * sizes[i + 1])}
+        if network["masks"]:
+            masks["input"] = mask(sizes[i])
+            if kind != "linear":
+                masks["hidden"] = mask(sizes[i + 1])
+        if kind == "gru":
+            masks["gate_gradient_hidden"] = mask(gates * sizes[i + 1])
+        tensors[f"{kind}{i}"] = masks
+    header = {
+        "layers": layers,
+        "dense_layers": [
+            {"name": f"dense{i}", "input_size": sizes[-1], "output_size": sizes[-1], "per": ("token", "sequence")[i]}
+            for i in range(network["dense_layers"])
+        ],
+        "batch_size": B,
+        "sequence_length": T,
+    }
+    with TraceWriter(path, header) as writer:
+        writer.add_step(7, tensors, valid_steps=network["valid_steps"])
+    return Trace(path)
+
+
+__all__ = ["ARRAYS", "MECHANISMS", "SYSTEMS", "Layer", "machine", "networks", "write_trace"]

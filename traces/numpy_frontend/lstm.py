@@ -1,0 +1,261 @@
+"""One LSTM layer with explicit forward and backward passes, its gate gradients thresholded.
+
+Forward, for t = 0 .. T-1 (feature-first: x_t [D, B], h_t and c_t [H, B], the four gates stacked [4H, B] in
+the order i, f, o, g)::
+
+    Z_t = W x_t + U h_{t-1} + b                          W [4H, D], U [4H, H], b [4H]
+    i, f, o = sigmoid of their rows of Z_t;  g = tanh of its rows
+    c_t = f * c_{t-1} + i * g
+    h_t = o * tanh(c_t)
+
+Backward, for t = T-1 .. 0, from the gradient of h_t that the layer above (or the classifier) sends::
+
+    dh_t = (from above) + U' dG_{t+1}
+    dc_t = dc_{t+1} * f_{t+1} + dh_t * o * (1 - tanh(c_t)^2)
+    dG_t = [dc_t * g * i(1-i);  dc_t * c_{t-1} * f(1-f);  dh_t * tanh(c_t) * o(1-o);  dc_t * i * (1-g^2)]
+    dG_t = dG_t where the policy keeps it, else an exact 0
+
+and over all time steps ``dx = W' dG``, ``dW = dG x'``, ``dU = dG h'`` and ``db = sum of dG``. dG is the
+gradient of the *linear* gates Z, and it is thresholded before all four products, so that its zeros feed back
+through dh into earlier time steps. The bias gradient reads the thresholded dG too: hardware that stores dG
+once has no other. The cell path dc is not thresholded. At the last time step dh and dc end: back-propagation
+is truncated to the sequence, while h and c are carried into the next one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from traces.numpy_frontend.parameters import Floats
+from traces.thresholds import Moment, Thresholder
+
+GATES = ("i", "f", "o", "g")
+"""The gates in their order along the 4H axis."""
+
+State = tuple[Floats, Floats]
+"""Hidden and cell state (h, c), each [H, B]."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The parameters of a layer, or their gradients.
+
+    Attributes
+    ----------
+    W : floating [4H, D]
+    U : floating [4H, H]
+    b : floating [4H]
+    """
+
+    W: Floats
+    U: Floats
+    b: Floats
+
+
+@dataclass(frozen=True)
+class BackwardRecord:
+    """What a backward pass computed before its threshold, for a diagnosis; filled in by `LSTMLayer.backward`.
+
+    Attributes
+    ----------
+    gate_gradient : floating [4H, T, B]
+        dG before thresholding. Its dh comes from thresholded later time steps.
+    hidden_gradient, cell_gradient : floating [H, T, B]
+        The dh_t and dc_t that dG_t was computed from.
+    """
+
+    gate_gradient: Floats
+    hidden_gradient: Floats
+    cell_gradient: Floats
+
+    @classmethod
+    def empty(cls, H: int, T: int, B: int, dtype: npt.DTypeLike) -> BackwardRecord:
+        """Make room for one layer and backward pass."""
+        return cls(np.empty((4 * H, T, B), dtype), np.empty((H, T, B), dtype), np.empty((H, T, B), dtype))
+
+
+class LSTMLayer:
+    """One layer, with the buffers of a fixed sequence length and batch size.
+
+    Parameters
+    ----------
+    weights, gradients : Weights
+        Views of the parameters and of where their gradients go.
+    T, B : int
+        Time steps and sequences of a batch.
+    one_hot : bool
+        The input is symbols, integers [T, B] below D, that stand for one-hot vectors: ``W x`` picks columns,
+        and there is no dx.
+
+    Attributes
+    ----------
+    gates : floating [T, 4H, B]
+        Activations of the last forward pass.
+    cells, cell_tanh : floating [T + 1, H, B] and [T, H, B]
+        c_{t-1} at index t, and tanh(c_t).
+    hidden : floating [H, T + 1, B]
+        h_{t-1} at time index t.
+    dG : floating [4H, T, B]
+        Thresholded linear gate gradient of the last backward pass.
+    """
+
+    def __init__(self, weights: Weights, gradients: Weights, T: int, B: int, one_hot: bool = False) -> None:
+        dtype = weights.W.dtype
+        self.weights, self.gradients, self.one_hot = weights, gradients, one_hot
+        self.T, self.B, self.D, self.H = T, B, weights.W.shape[1], weights.U.shape[1]
+        H = self.H
+        self.gates = np.empty((T, 4 * H, B), dtype)
+        self.cells = np.empty((T + 1, H, B), dtype)
+        self.cell_tanh = np.empty((T, H, B), dtype)
+        self.hidden = np.empty((H, T + 1, B), dtype)
+        # W x is used up in the forward pass before the backward pass writes dG, so the two share memory.
+        self.dG = self._Wx = np.empty((4 * H, T, B), dtype)
+        self._x: npt.NDArray[Any] = np.empty(0, dtype)
+        self._scratch_4H, self._dG_t = np.empty((4 * H, B), dtype), np.empty((4 * H, B), dtype)
+        self._dh, self._dc, self._scratch_H = (np.empty((H, B), dtype) for _ in range(3))
+        self._dx = np.empty((0 if one_hot else self.D, T, B), dtype)
+        self._h_t = np.empty((H, B), dtype)
+
+    def forward(self, x: npt.NDArray[Any], state: State) -> tuple[Floats, State]:
+        """Run the layer over a sequence.
+
+        Parameters
+        ----------
+        x : floating [D, T, B], or integers [T, B] where the input is one-hot
+        state : State
+            h and c before the first time step. Not changed.
+
+        Returns
+        -------
+        hidden : floating [H, T, B]
+            A view of the layer's buffer, overwritten by the next forward pass.
+        state : State
+            h and c after the last time step, as copies.
+        """
+        H, (W, U, bias) = self.H, (self.weights.W, self.weights.U, self.weights.b[:, None])
+        self._x = x
+        Wx = self._Wx.reshape(4 * H, -1)
+        if self.one_hot:
+            np.take(W, x.reshape(-1), axis=1, out=Wx, mode="clip")
+        else:
+            np.matmul(W, x.reshape(self.D, -1), out=Wx)
+        h, product = self._h_t, self._scratch_H
+        h[...], self.cells[0] = state
+        self.hidden[:, 0] = h
+        # exp(-z) overflows to inf for z < -88 in float32, and 1 / (1 + inf) is the right sigmoid, 0.
+        with np.errstate(over="ignore"):
+            for t in range(self.T):
+                z, c = self.gates[t], self.cells[t + 1]
+                np.matmul(U, h, out=z)
+                z += self._Wx[:, t]
+                z += bias
+                sigmoids, g = z[: 3 * H], z[3 * H :]
+                np.negative(sigmoids, out=sigmoids)
+                np.exp(sigmoids, out=sigmoids)
+                sigmoids += 1
+                np.reciprocal(sigmoids, out=sigmoids)
+                np.tanh(g, out=g)
+                np.multiply(z[H : 2 * H], self.cells[t], out=c)
+                np.multiply(z[:H], g, out=product)
+                c += product
+                np.tanh(c, out=self.cell_tanh[t])
+                np.multiply(z[2 * H : 3 * H], self.cell_tanh[t], out=h)
+                self.hidden[:, t + 1] = h
+        return self.hidden[:, 1:], (h.copy(), self.cells[-1].copy())
+
+    def backward(
+        self,
+        d_hidden: Floats,
+        thresholder: Thresholder | None,
+        step: int = 1,
+        record: BackwardRecord | None = None,
+    ) -> Floats:
+        """Run the layer backward over the sequence of the last forward pass, writing the gradients.
+
+        Parameters
+        ----------
+        d_hidden : floating [H, T, B]
+            Gradient of the layer's output from above.
+        thresholder : Thresholder, optional
+            Which elements of dG stay; None keeps all.
+        step : int
+            Number of the optimiser step, for the thresholder.
+        record : BackwardRecord, optional
+            Where to keep what was computed before the threshold.
+
+        Returns
+        -------
+        dx : floating [D, T, B]
+            Gradient of the input, in a buffer that the next backward pass overwrites; empty where the input
+            is one-hot.
+        """
+        H, B = self.H, self.B
+        U_transposed = np.ascontiguousarray(
+            self.weights.U.T
+        )  # [H, 4H]: a third faster than a transposed view
+        local, dG, dh, dc, scratch = self._scratch_4H, self._dG_t, self._dh, self._dc, self._scratch_H
+        dG_gates = dG.reshape(4, H, B)
+        dc[...] = 0
+        for t in range(self.T - 1, -1, -1):
+            gates = self.gates[t]
+            i, f, o, g = gates[:H], gates[H : 2 * H], gates[2 * H : 3 * H], gates[3 * H :]
+            if t == self.T - 1:
+                dh[...] = d_hidden[:, t]
+            else:
+                np.matmul(U_transposed, dG, out=dh)
+                dh += d_hidden[:, t]
+            # Derivatives: s(1-s) of the three sigmoids, 1-g^2 of g; then what each gate is multiplied with.
+            np.subtract(1, gates[: 3 * H], out=local[: 3 * H])
+            local[: 3 * H] *= gates[: 3 * H]
+            np.multiply(g, g, out=local[3 * H :])
+            np.subtract(1, local[3 * H :], out=local[3 * H :])
+            local[:H] *= g
+            local[H : 2 * H] *= self.cells[t]
+            local[2 * H : 3 * H] *= self.cell_tanh[t]
+            local[3 * H :] *= i
+            # dc += dh * o * (1 - tanh(c)^2)
+            np.multiply(self.cell_tanh[t], self.cell_tanh[t], out=scratch)
+            np.subtract(1, scratch, out=scratch)
+            scratch *= o
+            scratch *= dh
+            dc += scratch
+            np.multiply(local.reshape(4, H, B), dc, out=dG_gates)
+            np.multiply(local[2 * H : 3 * H], dh, out=dG_gates[2])
+            if record is not None:
+                record.gate_gradient[:, t] = dG
+                record.hidden_gradient[:, t], record.cell_gradient[:, t] = dh, dc
+            dc *= f
+            if thresholder is not None:
+                # A product and not an assignment of 0: a NaN stays one, and threshold 0 changes no bit.
+                dG_gates *= thresholder.keep(dG_gates, Moment(step, t))
+            self.dG[:, t] = dG
+        return self._products()
+
+    def input_weight_gradient(self, dG: Floats) -> Floats:
+        """Compute dW [4H, D] of the last forward pass's input for any gate gradient [4H, T, B]."""
+        dG = dG.reshape(4 * self.H, -1)
+        if not self.one_hot:
+            dense: Floats = dG @ self._x.reshape(self.D, -1).T
+            return dense
+        # One column per symbol that occurs: [4H, T*B] by a one-hot matrix [T*B, present].
+        present, column = np.unique(self._x.reshape(-1), return_inverse=True)
+        one_hot = np.zeros((present.size, dG.shape[1]), dG.dtype)
+        one_hot[column, np.arange(dG.shape[1])] = 1
+        dW = np.zeros((4 * self.H, self.D), dG.dtype)
+        dW[:, present] = dG @ one_hot.T
+        return dW
+
+    def _products(self) -> Floats:
+        dG = self.dG.reshape(4 * self.H, -1)
+        if self.one_hot:
+            self.gradients.W[...] = self.input_weight_gradient(dG)
+        else:
+            np.matmul(dG, self._x.reshape(self.D, -1).T, out=self.gradients.W)
+            np.matmul(self.weights.W.T, dG, out=self._dx.reshape(self.D, -1))
+        np.matmul(dG, self.hidden[:, :-1].reshape(self.H, -1).T, out=self.gradients.U)
+        np.sum(dG, axis=1, out=self.gradients.b)
+        return self._dx

@@ -1,0 +1,399 @@
+"""Train a model on real data and write the trace of its gate gradients: what a notebook calls.
+
+>>> from traces.record import CharLMSettings, record_char_lm
+>>> recording = record_char_lm(CharLMSettings(hidden=64, steps=200), "run.npz")  # doctest: +SKIP
+
+Beside the trace ``run.npz`` lies ``run.npz.state.npz``: parameters, optimiser, carried state and position,
+from which ``resume=True`` goes on to exactly the numbers of an uninterrupted run. It may be deleted when the
+run is to go no further.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from traces import corpora
+from traces.corpora import Corpus
+from traces.errors import InputError
+from traces.header import DenseLayer, Layer
+from traces.interruption import stop_on_signals
+from traces.numpy_frontend import diagnosis
+from traces.numpy_frontend.language_model import (
+    LOSS_NORMALISATIONS,
+    LanguageModel,
+    Shape,
+    Vocabulary,
+    initial_parameters,
+    log_frequencies,
+)
+from traces.numpy_frontend.lstm import GATES, BackwardRecord
+from traces.numpy_frontend.optimizers import make_optimizer
+from traces.numpy_frontend.parameters import Floats, Integers
+from traces.numpy_frontend.settings import CharLMSettings
+from traces.numpy_frontend.state_file import SavedState, load_state, save_state
+from traces.numpy_frontend.training import Trainer, Windows, bits_per_character, evaluate
+from traces.trace import Trace, TraceWriter
+
+__all__ = ["CharLMSettings", "Progress", "Recording", "record_char_lm", "state_path"]
+
+CHECKPOINT_EVERY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a recording stands after a step.
+
+    Attributes
+    ----------
+    step, steps : int
+        Steps taken and to be taken.
+    loss : float
+        Of this step, nats per character.
+    sparsity : float or None
+        Share of zeros in dG over all layers at the last recorded step; None before it.
+    valid_loss : float or None
+        Nats per character at the last point of the curve; None before it.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    sparsity: float | None
+    valid_loss: float | None
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A finished or interrupted recording.
+
+    Attributes
+    ----------
+    path : Path
+        The trace.
+    header : dict
+        The trace's header: ``steps``, ``curve``, and ``final`` once all steps were taken.
+    step : int
+        Optimiser steps taken.
+    signal_number : int
+        Of the signal that ended it early; 0 where all steps were taken.
+    size_bytes : int
+    sha256 : str
+        Of the trace file.
+    """
+
+    path: Path
+    header: dict[str, Any]
+    step: int
+    signal_number: int
+    size_bytes: int
+    sha256: str
+
+
+def state_path(out: str | os.PathLike[str]) -> Path:
+    """Return the path of the state file that belongs to a trace."""
+    path = Path(out)
+    return path.with_name(path.name + ".state.npz")
+
+
+def record_char_lm(
+    settings: CharLMSettings,
+    out: str | os.PathLike[str],
+    *,
+    resume: bool = False,
+    force: bool = False,
+    observer: Callable[[Progress], None] | None = None,
+) -> Recording:
+    """Train a character language model and record its gate gradients.
+
+    SIGINT (Ctrl-C) or SIGTERM ends it after the step at hand, with a complete trace and a state to resume
+    from; it then returns as usual.
+
+    Parameters
+    ----------
+    settings : CharLMSettings
+    out : path
+        The trace to write.
+    resume : bool
+        Go on with the recording that lies there. The settings must be the same, but ``steps`` may be more.
+    force : bool
+        Replace an existing trace.
+    observer : callable, optional
+        Called with a `Progress` after every step.
+
+    Raises
+    ------
+    InputError
+        Where ``out`` exists (without ``resume`` or ``force``) or cannot be written, the corpus is missing or
+        too short, there is nothing to resume or it was recorded with other settings, or training diverges
+        (the steps recorded before are kept).
+    """
+    path = Path(out)
+    _check_destination(path, resume, force)
+    run = _CharLMRun(settings, corpora.load(settings.corpus))
+    with stop_on_signals() as stop:
+        if resume:
+            recorded = run.restore(state_path(path))
+            writer = TraceWriter.resume(path, checkpoint_every_seconds=None)
+        else:
+            recorded = []
+            writer = TraceWriter(path, run.header(), checkpoint_every_seconds=None)
+            # A state of another run must not survive beside the new trace.
+            state_path(path).unlink(missing_ok=True)
+        with writer:
+            if resume:
+                _check_same_run(writer, run.header(), recorded)
+                writer.update_header(settings=run.header()["settings"])
+            last_save = time.monotonic()
+            while run.trainer.step < settings.steps and not stop:
+                run.take_step(writer)
+                if observer is not None:
+                    observer(run.progress)
+                if time.monotonic() - last_save >= CHECKPOINT_EVERY_SECONDS:
+                    _save(run, writer, path)
+                    last_save = time.monotonic()
+            if run.trainer.step >= settings.steps:
+                writer.update_header(final=run.final())
+            _save(run, writer, path)
+    with Trace(path) as trace:
+        return Recording(
+            path, trace.header, run.trainer.step, stop.signal_number, path.stat().st_size, trace.sha256
+        )
+
+
+class _CharLMRun:
+    """A training run and what is recorded of it, between its building and its end."""
+
+    def __init__(self, settings: CharLMSettings, corpus: Corpus) -> None:
+        self.settings, self.corpus = settings, corpus
+        vocabulary = Vocabulary(corpus.train)
+        self.shape = Shape(len(vocabulary), settings.hidden, settings.layers)
+        self.train, self.valid, self.test = (
+            vocabulary.encode(text) for text in (corpus.train, corpus.valid, corpus.test)
+        )
+        _check_length(settings, corpus)
+        settings.check_memory(self.shape)
+        parameters = initial_parameters(
+            self.shape, settings.seed, np.dtype(settings.precision), settings.forget_bias
+        )
+        if settings.output_bias == "log-frequency":
+            parameters.values["classifier.b"][...] = log_frequencies(self.train, len(vocabulary))
+        self.trainer = Trainer(
+            LanguageModel(self.shape, parameters, settings.sequence, settings.batch),
+            make_optimizer(settings.optimizer, parameters.flat, settings.rate, settings.momentum),
+            Windows(self.train, settings.sequence, settings.batch),
+            settings.policy,
+            settings.loss_normalisation,
+            settings.clip,
+        )
+        self.curve: dict[str, list[float | int]] = {"step": [], "train_loss": [], "valid_loss": []}
+        self.losses: list[float] = []  # since the last point of the curve
+        self.progress = Progress(0, settings.steps, float("nan"), None, None)
+
+    def header(self) -> dict[str, Any]:
+        """Make the header of the trace, without steps."""
+        settings = self.settings
+        return {
+            "layers": [
+                Layer(
+                    name, "lstm", self.shape.input_size(index), settings.hidden, GATES, "forward", index > 0
+                )
+                for index, name in enumerate(self.shape.layer_names)
+            ],
+            "dense_layers": [DenseLayer("classifier", settings.hidden, self.shape.vocabulary)],
+            "batch_size": settings.batch,
+            "sequence_length": settings.sequence,
+            "policy": settings.policy.to_mapping(),
+            "loss_normalisation": LOSS_NORMALISATIONS[settings.loss_normalisation],
+            "precision": settings.precision,
+            "task": "char-lm",
+            "corpus": self.corpus.provenance,
+            "optimizer": settings.optimizer_mapping(),
+            "seed": settings.seed,
+            "settings": settings.fixed() | {"steps": settings.steps},
+        }
+
+    def take_step(self, writer: TraceWriter) -> None:
+        """Train one step; record it and add a point to the curve where the settings ask for it."""
+        settings, trainer = self.settings, self.trainer
+        number = trainer.step + 1
+        # A step that a killed run had recorded after its last state is trained again, and is the same.
+        recorded = (number == 1 or number % settings.record_every == 0) and number not in writer.steps
+        records = None
+        if recorded:
+            H, T, B = settings.hidden, settings.sequence, settings.batch
+            records = {
+                name: BackwardRecord.empty(H, T, B, np.dtype(settings.precision))
+                for name in self.shape.layer_names
+            }
+        loss = trainer.take_step(records)
+        sparsity, valid_loss = self.progress.sparsity, self.progress.valid_loss
+        if records is not None:
+            sparsity = self._record(writer, number, loss, records)
+        self.losses.append(loss)
+        if settings.eval_every and number % settings.eval_every == 0:
+            valid_loss = self.loss_on(self.valid, settings.eval_windows)
+            self.curve["step"].append(number)
+            self.curve["train_loss"].append(sum(self.losses) / len(self.losses))
+            self.curve["valid_loss"].append(valid_loss)
+            self.losses = []
+            writer.set_curve(self.curve)
+        self.progress = Progress(number, settings.steps, loss, sparsity, valid_loss)
+
+    def loss_on(self, symbols: Integers, most_windows: int = 0) -> float:
+        """Compute the loss on a text, nats per character."""
+        settings, parameters = self.settings, self.trainer.model.parameters
+        return evaluate(self.shape, parameters, symbols, settings.sequence, settings.batch, most_windows)
+
+    def final(self) -> dict[str, float | int]:
+        """Evaluate on the whole validation and test texts, as the header has it."""
+        valid, test = self.loss_on(self.valid), self.loss_on(self.test)
+        return {
+            "step": self.trainer.step,
+            "valid_loss": valid,
+            "test_loss": test,
+            "valid_bits_per_character": bits_per_character(valid),
+            "test_bits_per_character": bits_per_character(test),
+        }
+
+    def save(self, path: Path, recorded: tuple[int, ...]) -> None:
+        """Write the state file; ``recorded`` are the steps that the trace holds."""
+        trainer = self.trainer
+        progress = {
+            "step": trainer.step,
+            "position": trainer.position,
+            "updates": trainer.optimizer.updates,
+            "recorded": list(recorded),
+            "curve": self.curve,
+            "losses": self.losses,
+            "sparsity": self.progress.sparsity,
+            "valid_loss": self.progress.valid_loss,
+        }
+        save_state(path, SavedState(self._identity(), progress), self._arrays())
+
+    def restore(self, path: Path) -> list[int]:
+        """Go on from a state file; returns the steps that the trace must hold."""
+        arrays = self._arrays()
+        saved = load_state(path, arrays, self._identity())
+        trainer = self.trainer
+        try:
+            trainer.step, trainer.position = int(saved["step"]), int(saved["position"])
+            trainer.optimizer.updates = int(saved["updates"])
+            self.curve = {key: list(saved["curve"][key]) for key in self.curve}
+            self.losses = [float(loss) for loss in saved["losses"]]
+            recorded = [int(number) for number in saved["recorded"]]
+            sparsity, valid_loss = saved["sparsity"], saved["valid_loss"]
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise InputError.of(
+                f"{path}: header", "progress that cannot be read", "a state as saved"
+            ) from None
+        if trainer.step < 0 or not 0 <= trainer.position <= len(trainer.windows):
+            found = f"step {trainer.step} at window {trainer.position}"
+            raise InputError.of(f"{path}: header", found, f"a window up to {len(trainer.windows)}")
+        if trainer.step > self.settings.steps:
+            found = f"{self.settings.steps} steps"
+            raise InputError.of(
+                "steps of the resumed run", found, f"at least the {trainer.step} taken so far"
+            )
+        trainer.state = [
+            (arrays[f"state.{name}.h"], arrays[f"state.{name}.c"]) for name in self.shape.layer_names
+        ]
+        self.progress = Progress(trainer.step, self.settings.steps, float("nan"), sparsity, valid_loss)
+        return recorded
+
+    def _record(
+        self, writer: TraceWriter, number: int, loss: float, records: dict[str, BackwardRecord]
+    ) -> float:
+        trainer = self.trainer
+        inputs, _ = trainer.windows.window(trainer.position - 1)
+        tensors, sparsity, causes, cosines = {}, {}, {}, {}
+        for name, layer in zip(self.shape.layer_names, trainer.model.layers, strict=True):
+            tensors[name] = {
+                "gate_gradient": diagnosis.gradient_mask(layer),
+                "input": diagnosis.input_mask(layer, inputs) if layer.one_hot else None,
+                "hidden": diagnosis.hidden_mask(layer),
+                "gate_gradient_values": diagnosis.gradient_values(layer)
+                if self.settings.record_values
+                else None,
+            }
+            sparsity[name] = diagnosis.gate_sparsity(layer)
+            causes[name] = diagnosis.natural_zeros(layer, records[name])
+            cosines[name] = diagnosis.weight_gradient_cosine(layer, records[name])
+        writer.add_step(
+            number,
+            tensors,
+            loss=loss,
+            sparsity=sparsity,
+            natural_zeros=causes,
+            weight_gradient_cosine=cosines,
+        )
+        return sum(share for gates in sparsity.values() for share in gates.values()) / (4 * len(sparsity))
+
+    def _identity(self) -> dict[str, Any]:
+        """Return what a resumed run must share: the settings, and the corpus by its content."""
+        return self.settings.fixed() | {"corpus": self.corpus.provenance}
+
+    def _arrays(self) -> dict[str, Floats]:
+        """Return every array of the run's state by name, in a form that can be filled in place."""
+        trainer = self.trainer
+        arrays = {"parameters": trainer.model.parameters.flat} | trainer.optimizer.slots
+        for name, (h, c) in zip(self.shape.layer_names, trainer.state, strict=True):
+            arrays[f"state.{name}.h"], arrays[f"state.{name}.c"] = h, c
+        return arrays
+
+
+def _save(run: _CharLMRun, writer: TraceWriter, path: Path) -> None:
+    # The trace first: one that is ahead of the state can be resumed, one that lacks steps cannot.
+    writer.checkpoint()
+    run.save(state_path(path), writer.steps)
+
+
+def _check_destination(path: Path, resume: bool, force: bool) -> None:
+    if resume and force:
+        raise InputError.of("--resume and --force", "both", "one: go on, or begin anew")
+    if path.is_dir():
+        raise InputError.of(str(path), "a directory", "a file to write the trace to")
+    if not path.parent.is_dir():
+        raise InputError.of(str(path), f"no folder {str(path.parent)!r}", "an existing folder")
+    if resume:
+        for file, content in ((path, "trace"), (state_path(path), "state")):
+            if not file.is_file():
+                expected = f"the {content} of the recording to resume"
+                raise InputError.of(str(file), "no such file", expected, "leave out --resume to begin one")
+    elif path.exists() and not force:
+        hint = "--resume goes on with it, --force replaces it"
+        raise InputError.of(str(path), "an existing file", "a new one", hint)
+
+
+def _check_length(settings: CharLMSettings, corpus: Corpus) -> None:
+    needed = settings.batch * settings.sequence + 1
+    if len(corpus.train) < needed:
+        raise InputError.of(
+            f"corpus {corpus.name}",
+            f"{len(corpus.train)} characters to train on",
+            f"at least {needed}, one window of {settings.sequence} in each of {settings.batch} sequences",
+            "a longer text, a smaller batch or a shorter sequence",
+        )
+    for split, text in (("validation", corpus.valid), ("test", corpus.test)):
+        if len(text) < 2:
+            raise InputError.of(
+                f"corpus {corpus.name}", f"a {split} text of {len(text)} characters", "2 or more"
+            )
+
+
+def _check_same_run(writer: TraceWriter, header: dict[str, Any], recorded: list[int]) -> None:
+    found, expected = dict(writer.header.get("settings") or {}), dict(header["settings"])
+    found.pop("steps", None), expected.pop("steps")
+    if found != expected or not set(recorded) <= set(writer.steps):
+        raise InputError.of(
+            str(writer.path),
+            "the trace of another recording",
+            "the one that its state file belongs to",
+            "record anew with --force",
+        )
