@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from simulator.arch import Architecture, load_arch
@@ -143,6 +143,3 @@ def step_range(text: str) -> Steps:
         raise InputError.of(
             "--steps", repr(text), "A:B, two step numbers (first:last, the last left out)", "for example 100:500"
         ) from None
-
-
-__all__: Iterable[str] = ["dense_twin", "select_steps", "simulate", "step_range"]

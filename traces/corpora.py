@@ -147,9 +147,7 @@ def _read_utf8(path: Path) -> str:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise InputError.of(
-            str(path), f"a file that cannot be read ({error.strerror})", "a text file"
-        ) from None
+        raise InputError.of(str(path), f"a file that cannot be read ({error.strerror})", "a text file") from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

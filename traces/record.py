@@ -162,9 +162,7 @@ def record_char_lm(
                 writer.update_header(final=run.final())
             _save(run, writer, path)
     with Trace(path) as trace:
-        return Recording(
-            path, trace.header, run.trainer.step, stop.signal_number, path.stat().st_size, trace.sha256
-        )
+        return Recording(path, trace.header, run.trainer.step, stop.signal_number, path.stat().st_size, trace.sha256)
 
 
 class _CharLMRun:
@@ -179,9 +177,7 @@ class _CharLMRun:
         )
         _check_length(settings, corpus)
         settings.check_memory(self.shape)
-        parameters = initial_parameters(
-            self.shape, settings.seed, np.dtype(settings.precision), settings.forget_bias
-        )
+        parameters = initial_parameters(self.shape, settings.seed, np.dtype(settings.precision), settings.forget_bias)
         if settings.output_bias == "log-frequency":
             parameters.values["classifier.b"][...] = log_frequencies(self.train, len(vocabulary))
         self.trainer = Trainer(
@@ -201,9 +197,7 @@ class _CharLMRun:
         settings = self.settings
         return {
             "layers": [
-                Layer(
-                    name, "lstm", self.shape.input_size(index), settings.hidden, GATES, "forward", index > 0
-                )
+                Layer(name, "lstm", self.shape.input_size(index), settings.hidden, GATES, "forward", index > 0)
                 for index, name in enumerate(self.shape.layer_names)
             ],
             "dense_layers": [DenseLayer("classifier", settings.hidden, self.shape.vocabulary)],
@@ -229,8 +223,7 @@ class _CharLMRun:
         if recorded:
             H, T, B = settings.hidden, settings.sequence, settings.batch
             records = {
-                name: BackwardRecord.empty(H, T, B, np.dtype(settings.precision))
-                for name in self.shape.layer_names
+                name: BackwardRecord.empty(H, T, B, np.dtype(settings.precision)) for name in self.shape.layer_names
             }
         loss = trainer.take_step(records)
         sparsity, valid_loss = self.progress.sparsity, self.progress.valid_loss
@@ -290,26 +283,18 @@ class _CharLMRun:
             recorded = [int(number) for number in saved["recorded"]]
             sparsity, valid_loss = saved["sparsity"], saved["valid_loss"]
         except (KeyError, TypeError, ValueError, OverflowError):
-            raise InputError.of(
-                f"{path}: header", "progress that cannot be read", "a state as saved"
-            ) from None
+            raise InputError.of(f"{path}: header", "progress that cannot be read", "a state as saved") from None
         if trainer.step < 0 or not 0 <= trainer.position <= len(trainer.windows):
             found = f"step {trainer.step} at window {trainer.position}"
             raise InputError.of(f"{path}: header", found, f"a window up to {len(trainer.windows)}")
         if trainer.step > self.settings.steps:
             found = f"{self.settings.steps} steps"
-            raise InputError.of(
-                "steps of the resumed run", found, f"at least the {trainer.step} taken so far"
-            )
-        trainer.state = [
-            (arrays[f"state.{name}.h"], arrays[f"state.{name}.c"]) for name in self.shape.layer_names
-        ]
+            raise InputError.of("steps of the resumed run", found, f"at least the {trainer.step} taken so far")
+        trainer.state = [(arrays[f"state.{name}.h"], arrays[f"state.{name}.c"]) for name in self.shape.layer_names]
         self.progress = Progress(trainer.step, self.settings.steps, float("nan"), sparsity, valid_loss)
         return recorded
 
-    def _record(
-        self, writer: TraceWriter, number: int, loss: float, records: dict[str, BackwardRecord]
-    ) -> float:
+    def _record(self, writer: TraceWriter, number: int, loss: float, records: dict[str, BackwardRecord]) -> float:
         trainer = self.trainer
         inputs, _ = trainer.windows.window(trainer.position - 1)
         tensors, sparsity, causes, cosines = {}, {}, {}, {}
@@ -318,9 +303,7 @@ class _CharLMRun:
                 "gate_gradient": diagnosis.gradient_mask(layer),
                 "input": diagnosis.input_mask(layer, inputs) if layer.one_hot else None,
                 "hidden": diagnosis.hidden_mask(layer),
-                "gate_gradient_values": diagnosis.gradient_values(layer)
-                if self.settings.record_values
-                else None,
+                "gate_gradient_values": diagnosis.gradient_values(layer) if self.settings.record_values else None,
             }
             sparsity[name] = diagnosis.gate_sparsity(layer)
             causes[name] = diagnosis.natural_zeros(layer, records[name])
@@ -382,9 +365,7 @@ def _check_length(settings: CharLMSettings, corpus: Corpus) -> None:
         )
     for split, text in (("validation", corpus.valid), ("test", corpus.test)):
         if len(text) < 2:
-            raise InputError.of(
-                f"corpus {corpus.name}", f"a {split} text of {len(text)} characters", "2 or more"
-            )
+            raise InputError.of(f"corpus {corpus.name}", f"a {split} text of {len(text)} characters", "2 or more")
 
 
 def _check_same_run(writer: TraceWriter, header: dict[str, Any], recorded: list[int]) -> None:

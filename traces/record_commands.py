@@ -36,9 +36,7 @@ def record() -> None:
 @click.option("--optimizer", default="adam", show_default=True, help="adam or sgd.")
 @click.option("--learning-rate", type=float, default=None, help="Left out: 0.002 with adam, 1 with sgd.")
 @click.option("--momentum", default=0.0, show_default=True, help="Of sgd.")
-@click.option(
-    "--clip", default=5.0, show_default=True, help="Largest norm of the whole gradient; 0: no limit."
-)
+@click.option("--clip", default=5.0, show_default=True, help="Largest norm of the whole gradient; 0: no limit.")
 @click.option("--seed", default=0, show_default=True, help="Of the initial parameters.")
 @click.option("--precision", default="float32", show_default=True, help="float32 or float64.")
 @click.option(
@@ -64,9 +62,7 @@ def record() -> None:
     show_default=True,
     help="Windows of the validation text read each time, 0: all of it.",
 )
-@click.option(
-    "--record-values/--no-record-values", default=False, help="Record the non-zero gradients themselves too."
-)
+@click.option("--record-values/--no-record-values", default=False, help="Record the non-zero gradients themselves too.")
 @click.option("--resume", is_flag=True, help="Go on with the interrupted recording at --out.")
 @click.option("--force", is_flag=True, help="Replace an existing trace at --out.")
 @click.option("--quiet", is_flag=True, help="No progress and no report.")

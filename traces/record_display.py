@@ -38,23 +38,24 @@ def show_progress(quiet: bool) -> Iterator[Observer | None]:
 
 
 class Pace:
-    """Steps per second and the time left, from the steps that this process has taken."""
+    """Steps per second and the time left, from the steps that this process has taken after its first."""
 
     def __init__(self) -> None:
-        self._start = time.monotonic()
-        self._first: int | None = None
+        self._start: float | None = None
+        self._first = 0
 
     def describe(self, progress: Progress) -> str:
         """Write a progress as one line: step, loss, sparsity, speed, time left."""
-        if self._first is None:
-            self._first = progress.step - 1
-        rate = (progress.step - self._first) / max(time.monotonic() - self._start, 1e-9)
-        left = int((progress.steps - progress.step) / rate)
         parts = [f"step {progress.step}/{progress.steps}", f"loss {progress.loss:.4f}"]
         if progress.valid_loss is not None:
             parts.append(f"valid {progress.valid_loss:.4f}")
         if progress.sparsity is not None:
             parts.append(f"sparsity {progress.sparsity:.1%}")
+        if self._start is None:
+            self._start, self._first = time.monotonic(), progress.step
+            return "  ".join(parts)
+        rate = (progress.step - self._first) / max(time.monotonic() - self._start, 1e-9)
+        left = int((progress.steps - progress.step) / rate)
         speed = f"{rate:.1f} steps/s" if rate >= 1 else f"{1 / rate:.1f} s/step"
         return "  ".join([*parts, speed, f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"])
 

@@ -167,9 +167,7 @@ def check_record(record: LayerRecord, layer: Layer, header: Header, valid: Count
             continue
         expected = (header.sequence_length, header.batch_size, layer.mask_bits[name])
         if mask.shape != expected:
-            raise InputError.of(
-                f"{where}/{name}", f"a mask of shape {mask.shape}", f"{expected}, (T, B, bits)"
-            )
+            raise InputError.of(f"{where}/{name}", f"a mask of shape {mask.shape}", f"{expected}, (T, B, bits)")
         if valid is not None and name.startswith("gate_gradient"):
             _check_padded_steps(mask, valid, f"{where}/{name}")
     if record.values is None:
@@ -181,9 +179,7 @@ def check_record(record: LayerRecord, layer: Layer, header: Header, valid: Count
         raise InputError.of(f"{where}/{VALUES}", found, expected_values)
 
 
-def _read_layer(
-    archive: ArchiveReader, header: Header, number: int, layer: Layer, valid: Counts | None
-) -> LayerRecord:
+def _read_layer(archive: ArchiveReader, header: Header, number: int, layer: Layer, valid: Counts | None) -> LayerRecord:
     masks: dict[str, BitMask] = {}
     for tensor, bits in layer.mask_bits.items():
         name = member_name(number, layer.name, tensor)

@@ -105,6 +105,11 @@ class Mechanism(BaseModel):
         """Whether words of the shared operand pass through a staging window between buffer and lanes."""
         return False
 
+    @property
+    def selector_positions(self) -> int:
+        """Positions among which a lane chooses its next one each cycle: the width of its selector."""
+        return 1
+
     @abstractmethod
     def count(self, masks: PassMasks) -> PassCounts:
         """Apply the law to every pass."""

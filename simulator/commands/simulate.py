@@ -35,9 +35,7 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
 
 
 @click.command("simulate", context_settings={"max_content_width": 100})
-@click.option(
-    "--arch", "machine", required=True, metavar="NAME|FILE.yaml", help="A shipped machine or a file."
-)
+@click.option("--arch", "machine", required=True, metavar="NAME|FILE.yaml", help="A shipped machine or a file.")
 @click.option("--trace", "trace_file", required=True, metavar="FILE.npz", help="The trace to replay.")
 @click.option(
     "--out",
@@ -68,12 +66,8 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
     metavar="KEY=VALUE",
     help="Change a key of the machine, such as array.rows=64. Can be repeated.",
 )
-@click.option(
-    "--steps", "step_range", metavar="A:B", help="Replay only recorded steps from A up to, not with, B."
-)
-@click.option(
-    "--no-baseline", is_flag=True, help="Leave out the dense twin and the bound: three times as quick."
-)
+@click.option("--steps", "step_range", metavar="A:B", help="Replay only recorded steps from A up to, not with, B.")
+@click.option("--no-baseline", is_flag=True, help="Leave out the dense twin and the bound: three times as quick.")
 @click.option("--timeline", metavar="FILE.json", help="Write what each unit did when, for ui.perfetto.dev.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
 def simulate(

@@ -46,9 +46,7 @@ def sweep(space: str, out: str, workers: int | None, table_format: str, quiet: b
     wrote = f"{len(outcome.rows)} rows in {outcome.path}"
     if outcome.signal_number:
         kept = wrote if outcome.unfinished < outcome.points else "nothing was written"
-        click.echo(
-            f"interrupted with {outcome.unfinished} of {outcome.points} points to go; {kept}", err=True
-        )
+        click.echo(f"interrupted with {outcome.unfinished} of {outcome.points} points to go; {kept}", err=True)
         sys.exit(128 + outcome.signal_number)  # as a shell reports a death by this signal
     if not quiet:
         click.echo(wrote, err=True)

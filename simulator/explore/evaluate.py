@@ -48,7 +48,7 @@ def evaluate(point: Point) -> Row:
     machine = point.machine
     try:
         report, baseline, bound = (
-            _replay(m, recorded.path, recorded.sha256, first, last)
+            _replay(m, point.prices_digest, recorded.path, recorded.sha256, first, last)
             for m in (machine, dense_twin(machine), machine.with_mechanism({"mechanism": "ideal"}))
         )
     except InputError as error:
@@ -94,8 +94,11 @@ def measures(report: Report) -> Row:
 
 
 @lru_cache(maxsize=KEPT_REPORTS)
-def _replay(machine: Architecture, path: Path, sha256: str, first: int, last: int) -> Report:
-    """Replay without a baseline; the same replay is done once by a process, whichever points ask for it."""
+def _replay(machine: Architecture, prices_digest: str, path: Path, sha256: str, first: int, last: int) -> Report:
+    """Replay without a baseline; the same replay is done once by a process, whichever points ask for it.
+
+    The digests are there for the cache: what they stand for may change while this process lives.
+    """
     return simulate(machine, _open(path, sha256), steps=(first, last), baseline=False)
 
 
@@ -110,7 +113,5 @@ def _open(path: Path, sha256: str) -> Trace:
     """
     trace = Trace(path)
     if trace.sha256 != sha256:
-        raise InputError.of(
-            str(path), "a file that changed during the sweep", f"the file of SHA-256 {sha256}"
-        )
+        raise InputError.of(str(path), "a file that changed during the sweep", f"the file of SHA-256 {sha256}")
     return trace

@@ -13,6 +13,7 @@ from typing import Any
 
 from simulator.arch import Architecture
 from simulator.arch.overrides import Override, apply_overrides
+from simulator.energy import load_energy_table
 from simulator.explore.keys import machine_keys
 from simulator.explore.space import Axis, Space
 from simulator.run import select_steps
@@ -50,6 +51,8 @@ class Point:
     ----------
     machine : Architecture
     recorded : Recorded
+    prices_digest : str
+        SHA-256 (hex) of the machine's energy table: its name alone does not tell what is in it.
     settings : tuple of (str, cell)
         The axes' values as the table shows them: null, true and false as these words, lists and mappings as
         JSON; None where the machine has no such key.
@@ -57,21 +60,18 @@ class Point:
 
     machine: Architecture
     recorded: Recorded
+    prices_digest: str
     settings: Settings = ()
 
     @cached_property
     def key(self) -> str:
-        """SHA-256 (hex) of what a row is made of: the machine, its energy table, the trace, steps, version.
+        """SHA-256 (hex) of what a row is made of: the machine, its prices, the trace, steps, version.
 
         Equal keys mean equal results, whatever the space was called and wherever its files lie.
         """
-        table = self.machine.energy_table
-        file = None if self.machine.folder is None else self.machine.folder / table
-        if file is not None and file.is_file():  # the user's own table: its name does not tell its content
-            table = hashlib.sha256(file.read_bytes()).hexdigest()
         made_of = {
             "architecture": self.machine.digest,
-            "energy_table": table,
+            "prices": self.prices_digest,
             "trace": self.recorded.sha256,
             "steps": self.recorded.steps,
             "version": __version__,
@@ -143,11 +143,12 @@ def enumerate_grid(space: Space) -> Grid:
         machines = list(_machines(base, space.axes, known, met))
         for path, recorded in traces.items():
             for machine, settings in machines:
-                reason = machine if isinstance(machine, str) else recorded
-                if isinstance(machine, Architecture) and isinstance(recorded, Recorded):
-                    entries.append(Point(machine, recorded, settings))
+                if isinstance(machine, str):
+                    entries.append(Refusal(base.name, path, settings, machine))
+                elif isinstance(recorded, str):
+                    entries.append(Refusal(base.name, path, settings, recorded))
                 else:
-                    entries.append(Refusal(base.name, path, settings, str(reason)))
+                    entries.append(Point(machine.machine, recorded, machine.prices_digest, settings))
     problems = [_unknown(axis, known, space) for axis in space.axes if axis.path not in met]
     if problems:
         raise InputError(problems)
@@ -185,14 +186,23 @@ def _recorded(space: Space) -> dict[Path, Recorded | str]:
     return found
 
 
+@dataclass(frozen=True)
+class _Priced:
+    """A machine and the digest of its energy table."""
+
+    machine: Architecture
+    prices_digest: str
+
+
 def _machines(
     base: Architecture, axes: tuple[Axis, ...], known: set[str], met: set[str]
-) -> Iterator[tuple[Architecture | str, Settings]]:
+) -> Iterator[tuple[_Priced | str, Settings]]:
     """Give each different machine of the grid, or what is wrong with it, and its settings.
 
     Keys that some combination has are added to `known`, the axes that apply somewhere to `met`.
     """
     seen: set[Settings] = set()
+    digests: dict[str, str] = {}
     for values in itertools.product(*(axis.values for axis in axes)):
         data = base.to_dict()
         chosen = {axis.path: value for axis, value in zip(axes, values, strict=True)}
@@ -213,7 +223,11 @@ def _machines(
         try:
             if problems:
                 raise InputError(problems)
-            yield Architecture.parse(data, None, base.folder), settings
+            machine = Architecture.parse(data, None, base.folder)
+            if machine.energy_table not in digests:
+                table = load_energy_table(machine.energy_table, relative_to=base.folder)
+                digests[machine.energy_table] = table.digest
+            yield _Priced(machine, digests[machine.energy_table]), settings
         except InputError as error:
             yield _one_line(error), settings
 

@@ -10,8 +10,9 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -76,12 +77,11 @@ def _in_processes(
     # on disk.
     context = multiprocessing.get_context("spawn")
     ours = {child.pid for child in multiprocessing.active_children()}
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_signals_to_the_parent)
+    executor = ProcessPoolExecutor(workers, mp_context=context)
     finished = False
     try:
-        futures: dict[Future[R], int] = {
-            executor.submit(evaluate, point): index for index, point in enumerate(points)
-        }
+        with _interrupts_held_back():  # workers are started by the submissions, and inherit it
+            futures = {executor.submit(evaluate, point): index for index, point in enumerate(points)}
         waiting = set(futures)
         while waiting and not stop():
             done, waiting = wait(waiting, LOOK_UP_EVERY_SECONDS, FIRST_COMPLETED)
@@ -89,6 +89,8 @@ def _in_processes(
                 yield futures[future], future.result()
         finished = not waiting
     except BrokenProcessPool as error:
+        if stop():  # what asked for the stop, such as a batch system's SIGTERM to the whole group, killed them too
+            return
         error.add_note(
             "A worker process died: perhaps memory ran out (try fewer --workers), or a script calls sweep() "
             "outside `if __name__ == '__main__':`."
@@ -102,6 +104,14 @@ def _in_processes(
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _leave_signals_to_the_parent() -> None:
-    """Let a worker live through the Ctrl-C that a terminal sends to the whole group."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Hold SIGINT back in this thread; processes that are started meanwhile never get one.
+
+    A terminal sends Ctrl-C to the whole group, but what it means for the sweep is the parent's to decide.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

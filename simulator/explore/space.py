@@ -132,9 +132,7 @@ class Space:
             problems += [replace(p, where=say(("steps",), False)) for p in error.problems]
         if problems:
             raise InputError(problems)
-        axes = tuple(
-            Axis(path, tuple(values), say(("axes", path), True)) for path, values in file.axes.items()
-        )
+        axes = tuple(Axis(path, tuple(values), say(("axes", path), True)) for path, values in file.axes.items())
         return cls(file.name, tuple(machines), tuple(traces), steps, axes, source)
 
 
@@ -153,9 +151,7 @@ def load_space(name_or_path: str | os.PathLike[str]) -> Space:
         With every problem of the file, each with its line and column.
     """
     path = find_file(name_or_path, "sweeps", space_names(), "space")
-    source = (
-        os.fspath(name_or_path) if is_path(name_or_path) else f"arch_configs/{path.parent.name}/{path.name}"
-    )
+    source = os.fspath(name_or_path) if is_path(name_or_path) else f"arch_configs/{path.parent.name}/{path.name}"
     document = read_document(path, source)
     if not isinstance(document.data, dict):
         expected = "a space: name, archs, traces, axes"
@@ -206,12 +202,8 @@ class _SpaceFile(Part):
 
     name: str = Field(min_length=1, max_length=100, description="The sweep's name.")
     description: str = Field(default="", description="What the sweep is to show.")
-    archs: Annotated[list[str], WrapValidator(_listed)] = Field(
-        description="Base machines: shipped names or files."
-    )
-    traces: Annotated[list[str], WrapValidator(_listed)] = Field(
-        description="Trace files, globs, or sample:NAME."
-    )
+    archs: Annotated[list[str], WrapValidator(_listed)] = Field(description="Base machines: shipped names or files.")
+    traces: Annotated[list[str], WrapValidator(_listed)] = Field(description="Trace files, globs, or sample:NAME.")
     steps: str | None = Field(default=None, description="A:B, recorded steps to replay.")
     axes: dict[str, Annotated[list[Any], WrapValidator(_listed)]] = Field(
         default={}, description="Lists of values by dotted key of the machine."

@@ -107,8 +107,8 @@ def run_sweep(
             write_text_atomically(path, table.to_csv(axes, outcome(0).rows))
 
     observe = observer or (lambda done, total: None)
-    observe(0, len(points))
     with stop_on_signals() as stop:
+        observe(0, len(points))
         try:
             evaluations = run_points(
                 [point for _, point in points], evaluate, workers or available_cores(), lambda: bool(stop)

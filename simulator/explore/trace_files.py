@@ -82,7 +82,5 @@ def _matches(pattern: str, folder: Path, where: str) -> list[Path]:
     start = start.joinpath(*parts[:plain])
     found = sorted(path for path in start.glob("/".join(parts[plain:])) if path.is_file())
     if not found:
-        raise InputError.of(
-            where, f"{pattern!r}, which no file in {folder} matches", "a pattern of trace files"
-        )
+        raise InputError.of(where, f"{pattern!r}, which no file in {folder} matches", "a pattern of trace files")
     return found

@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from simulator.arch.mechanism import Mechanism, PassCounts, PassMasks
-from simulator.skipping.masks import bits_on_lanes, full, rows_on_lanes
+from simulator.arch.mechanism import Mechanism, PassCounts
+from simulator.skipping.masks import bits_on_lanes, full, nnz, rows_on_lanes
 from simulator.workload import OperandMask, Product
 
 Int64s = npt.NDArray[np.int64]
@@ -58,35 +58,28 @@ class PassCache:
 def _count(
     mechanism: Mechanism, operand: OperandMask | None, m: int, k: int, rows: int, tile_k: int
 ) -> PassTable:
-    starts = range(0, k, tile_k)
-    tiles: list[PassCounts] = []
-    nonzeros: list[Int64s] = []
-    lanes = np.full(-(-m // rows), rows, dtype=np.int64)
-    lanes[-1] = m - rows * (len(lanes) - 1)
-    for start in starts:
-        stop = min(start + tile_k, k)
-        if operand is None:
-            tiles.append(_dense_counts(mechanism, lanes, stop - start))
-            nonzeros.append(lanes * (stop - start))
-        else:
-            masks = _lane_masks(operand, rows, start, stop)
-            tiles.append(mechanism.count(masks))
-            nonzeros.append(np.bitwise_count(masks.words).sum(axis=(1, 2), dtype=np.int64))
+    if operand is None:
+        # All passes of an unrecorded operand are full of non-zeros; only the last may have fewer rows.
+        passes = -(-m // rows)
+        tiles = [_repeated(mechanism, rows, m, passes, min(tile_k, k - start)) for start in range(0, k, tile_k)]
+        lanes = np.full(passes, rows, dtype=np.int64)
+        lanes[-1] = m - rows * (passes - 1)
+        nonzeros = [lanes * min(tile_k, k - start) for start in range(0, k, tile_k)]
+    else:
+        on_lanes = rows_on_lanes if operand.lanes_hold == "rows" else bits_on_lanes
+        masks = [
+            on_lanes(operand.packed, operand.bits, rows, start, min(start + tile_k, k)) for start in range(0, k, tile_k)
+        ]
+        tiles = [mechanism.count(tile) for tile in masks]
+        nonzeros = [nnz(tile) for tile in masks]
+        lanes = masks[0].lanes
     counts = PassCounts(**{f.name: np.stack([getattr(t, f.name) for t in tiles]) for f in fields(PassCounts)})
     return PassTable(counts, lanes, np.stack(nonzeros))
 
 
-def _lane_masks(operand: OperandMask, rows: int, start: int, stop: int) -> PassMasks:
-    on_lanes = rows_on_lanes if operand.lanes_hold == "rows" else bits_on_lanes
-    return on_lanes(operand.packed, operand.bits, rows, start, stop)
-
-
-def _dense_counts(mechanism: Mechanism, lanes: Int64s, positions: int) -> PassCounts:
-    """Count passes of an unrecorded (dense) skip operand: at most two different ones, full and short."""
-    kinds = {int(r): mechanism.count(full(int(r), positions)) for r in {lanes[0], lanes[-1]}}
-    return PassCounts(
-        **{
-            f.name: np.array([getattr(kinds[int(r)], f.name)[0] for r in lanes], dtype=np.int64)
-            for f in fields(PassCounts)
-        }
-    )
+def _repeated(mechanism: Mechanism, rows: int, m: int, passes: int, positions: int) -> PassCounts:
+    """Count a full pass and the last one, and repeat the full one."""
+    last = m - rows * (passes - 1)
+    kinds = mechanism.count(full(rows, positions, rows + last))
+    index = np.append(np.zeros(passes - 1, dtype=np.int64), 1)
+    return PassCounts(**{f.name: getattr(kinds, f.name)[index] for f in fields(PassCounts)})

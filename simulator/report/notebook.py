@@ -32,8 +32,7 @@ def to_html(report: Report) -> str:
 
 def _lines(lines: Iterable[summary.Line]) -> str:
     rows = "".join(
-        f'<tr><th scope="row" style="{_LEFT}">{escape(label)}</th>'
-        f'<td style="{_LEFT}">{escape(text)}</td></tr>'
+        f'<tr><th scope="row" style="{_LEFT}">{escape(label)}</th><td style="{_LEFT}">{escape(text)}</td></tr>'
         for label, text in lines
     )
     return f"<table><tbody>{rows}</tbody></table>"

@@ -148,9 +148,7 @@ def _look(name: str, known: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _stacked(
-    report: Report, series: Sequence[Series], tops: Sequence[str], unit: float, ax: Axes | None
-) -> Axes:
+def _stacked(report: Report, series: Sequence[Series], tops: Sequence[str], unit: float, ax: Axes | None) -> Axes:
     """Stack the series on one bar a machine, the total on top and the legend beside, in stacking order."""
     if ax is None:
         from matplotlib import pyplot
@@ -164,9 +162,7 @@ def _stacked(
         ax.bar(places, parts, BAR_WIDTH, heights, label=name, edgecolor="white", linewidth=0.5, **look)
         heights = [below + part for below, part in zip(heights, parts, strict=True)]
     for place, height, top in zip(places, heights, tops, strict=True):
-        ax.annotate(
-            top, (place, height), (0, 3), textcoords="offset points", ha="center", va="bottom", weight="bold"
-        )
+        ax.annotate(top, (place, height), (0, 3), textcoords="offset points", ha="center", va="bottom", weight="bold")
     ax.set_xticks(list(places), labels)
     ax.set_xlim(-0.6, 1.6) if len(labels) > 1 else ax.set_xlim(-1.1, 1.1)
     ax.set_ylim(0, 1.1 * max(heights, default=0.0) or 1.0)

@@ -22,17 +22,11 @@ def headline(report: Report) -> list[Line]:
     lines: list[Line] = []
     saved, twin = report.savings, report.baseline
     if report.speedup is not None:
-        bound = (
-            ""
-            if report.bound_speedup is None
-            else f" (ideal skipping: {numbers.times(report.bound_speedup)})"
-        )
+        bound = "" if report.bound_speedup is None else f" (ideal skipping: {numbers.times(report.bound_speedup)})"
         lines.append(("speed-up", f"{numbers.times(report.speedup)} over the dense twin{bound}"))
     if report.energy_saving is not None and twin is not None:
         less = "saved" if report.energy_saving >= 0 else "more"
-        lines.append(
-            ("energy", f"{numbers.percent(abs(report.energy_saving))} {less}: {_instead(report, twin)}")
-        )
+        lines.append(("energy", f"{numbers.percent(abs(report.energy_saving))} {less}: {_instead(report, twin)}"))
     else:
         lines.append(("energy", numbers.energy(report.energy.total_pj)))
     lines.append(
@@ -44,9 +38,7 @@ def headline(report: Report) -> list[Line]:
         )
     )
     clock = f"{numbers.count(report.arch.clock_mhz)} MHz"
-    lines.append(
-        ("time", f"{numbers.time(report.time_us)}, {numbers.count(report.total_cycles)} cycles at {clock}")
-    )
+    lines.append(("time", f"{numbers.time(report.time_us)}, {numbers.count(report.total_cycles)} cycles at {clock}"))
     lines.append(("utilisation", f"{numbers.percent(report.utilization)} of the array's MAC slots"))
     return lines
 
@@ -93,8 +85,7 @@ def memory(arch: Architecture) -> str:
     system = arch.system
     buffers, dram = system.buffers, system.dram
     sizes = ", ".join(
-        f"{name} {numbers.count(getattr(buffers, name).capacity_kib)}"
-        for name in ("skip", "shared", "output")
+        f"{name} {numbers.count(getattr(buffers, name).capacity_kib)}" for name in ("skip", "shared", "output")
     )
     rate = f"{dram.bandwidth_gb_per_s:g} GB/s, {dram.latency_ns:g} ns"
     return f"{sizes} KiB; {numbers.plain(dram.standard)} at {rate}"
@@ -112,12 +103,6 @@ def steps(recorded: tuple[int, ...]) -> str:
 def remarks(report: Report) -> list[str]:
     """Say what to know before believing a figure: weak prices, and what was left out."""
     said = [numbers.plain(note) for note in report.energy.notes]
-    if report.baseline is not None:
-        said += [
-            f"dense twin: {numbers.plain(note)}"
-            for note in report.baseline.energy.notes
-            if note not in report.energy.notes
-        ]
     if report.arch.ideal_memory:
         said.append(
             "memory: ideal leaves out buffers, DRAM and the vector unit, both their time and their energy; "
@@ -280,9 +265,7 @@ def energies(report: Report) -> list[Comparison]:
     here = report.energy.by_component()
     twin = None if report.baseline is None else report.baseline.energy.by_component()
     names = dict.fromkeys([*here, *(twin or {})])
-    rows = [
-        Comparison(name, here.get(name, 0.0), None if twin is None else twin.get(name, 0.0)) for name in names
-    ]
+    rows = [Comparison(name, here.get(name, 0.0), None if twin is None else twin.get(name, 0.0)) for name in names]
     return [row for row in rows if row.here or row.twin]
 
 

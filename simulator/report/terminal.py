@@ -39,7 +39,7 @@ def render(report: Report, width: int | None = None, color: bool | None = None) 
     """
     from rich.console import Console
 
-    terminal = sys.stdout.isatty()
+    terminal = sys.stdout is not None and sys.stdout.isatty()
     if width is None:
         width = shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns if terminal else DEFAULT_WIDTH
     text = io.StringIO()
@@ -139,9 +139,7 @@ def _energy(report: Report) -> Table:
     total, twin = report.energy.total_pj, report.baseline
     twin_total = None if twin is None else twin.energy.total_pj
     unit = numbers.unit_for([total, twin_total or 0.0], numbers.ENERGY_UNITS)
-    table = _table(
-        "Energy", unit.name, "share", *_compared(report, f"dense twin, {unit.name}", "share", "saved")
-    )
+    table = _table("Energy", unit.name, "share", *_compared(report, f"dense twin, {unit.name}", "share", "saved"))
     rows = [*summary.energies(report), summary.Comparison("total", total, twin_total)]
     for row in rows:
         is_total = row is rows[-1]

@@ -55,9 +55,7 @@ def tracks(activity: Activity) -> dict[str, list[Interval]]:
     Stalls are the gaps between the array's intervals, cut at the ends of steps. The gap before a step's end
     is the drain of its last results. Gaps sum to the stalled cycles of the activity.
     """
-    by_unit: dict[str, list[Interval]] = {
-        unit: [] for unit in ("array", *(unit for unit in UNITS if unit != "array"))
-    }
+    by_unit: dict[str, list[Interval]] = {unit: [] for unit in ("array", *(unit for unit in UNITS if unit != "array"))}
     for interval in activity.intervals:
         by_unit.setdefault(interval.unit, []).append(interval)
     for intervals in by_unit.values():

@@ -5,6 +5,6 @@ Importing this package registers every mechanism; the compiled kernels are loade
 
 from simulator.skipping.ideal import Ideal
 from simulator.skipping.lookahead import Dense, Gated, Lookahead, VectorSkip
-from simulator.skipping.one_pass import PassResult, mechanism_of, run_pass
+from simulator.skipping.one_pass import PassResult, run_pass
 
-__all__ = ["Dense", "Gated", "Ideal", "Lookahead", "PassResult", "VectorSkip", "mechanism_of", "run_pass"]
+__all__ = ["Dense", "Gated", "Ideal", "Lookahead", "PassResult", "VectorSkip", "run_pass"]

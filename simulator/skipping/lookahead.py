@@ -31,6 +31,11 @@ DEEPEST_SCAN = 64
 counts, are faster (measured with 32 lanes at 80 % zeros)."""
 
 
+UNLIMITED_SELECTOR_POSITIONS = 64
+"""What the selector of a lane with unlimited depth is priced as: it scans its mask a machine word at a time (our
+choice; no hardware looks at a whole row at once)."""
+
+
 class Lookahead(Mechanism):
     """A staging window that all lanes share: its depth, how fast it slides, how many positions it reads."""
 
@@ -84,6 +89,16 @@ class Lookahead(Mechanism):
     def uses_mask(self) -> bool:
         """Whether the hardware reads the mask: not as a plain dense array, which multiplies zeros, too."""
         return self.gate or self.depth != 1 or self.refill is None
+
+    @property
+    def staged(self) -> bool:
+        """Whether there is a window of more than the one position that a plain array holds, too."""
+        return self.depth is not None and self.depth > 1
+
+    @property
+    def selector_positions(self) -> int:
+        """The window, or a machine word of mask bits where it is unlimited."""
+        return UNLIMITED_SELECTOR_POSITIONS if self.depth is None else self.depth
 
     def count(self, masks: PassMasks) -> PassCounts:
         """Apply the law to every pass: exact counts, each int64 [P]."""

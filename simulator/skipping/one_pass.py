@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ValidationError
 
 from simulator.arch.mechanism import Mechanism
-from simulator.arch.problems import Loc, problems_of, shown
+from simulator.arch.schema import mechanism_of
 from simulator.skipping.masks import from_bools
-from traces.errors import InputError, nearest
+from traces.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -82,39 +81,3 @@ def run_pass(mask: npt.ArrayLike, spec: Mechanism | Mapping[str, Any]) -> PassRe
     mechanism = spec if isinstance(spec, Mechanism) else mechanism_of(spec)
     counts = mechanism.count(from_bools(array))
     return PassResult(idle=int(counts.idle[0]), **counts.total())
-
-
-def mechanism_of(spec: Mapping[str, Any], where: str = "skipping") -> Mechanism:
-    """Make the mechanism that a mapping describes.
-
-    Parameters
-    ----------
-    spec : mapping
-        The name under ``mechanism`` and the mechanism's own parameters.
-    where : str
-        What an error message calls the place of the mapping.
-
-    Raises
-    ------
-    InputError
-        Where the name is missing or unknown, or a key or value is wrong; every problem at once.
-    """
-    known = Mechanism.registered
-    if not isinstance(spec, Mapping):
-        raise InputError.of(where, shown(spec), "a mapping with the key 'mechanism', or a mechanism")
-    if "mechanism" not in spec:
-        raise InputError.of(where, "no key 'mechanism'", "mechanism: one of " + ", ".join(sorted(known)))
-    name = spec["mechanism"]
-    if not isinstance(name, str) or name not in known:
-        hint = nearest(name, known) if isinstance(name, str) else ""
-        raise InputError.of(f"{where}.mechanism", shown(name), "one of " + ", ".join(sorted(known)), hint)
-    model = known[name]
-
-    def place(loc: Loc, is_key: bool) -> str:
-        return ".".join([where, *map(str, loc[:-1] if is_key else loc)])
-
-    data = dict(spec)
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise InputError(problems_of(error, model, data, place)) from None

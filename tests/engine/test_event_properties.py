@@ -26,7 +26,7 @@ def make_plan(network: dict[str, Any], **changes: Any) -> Plan:
         return plan(machine(**changes), lower(trace, trace.step(7)))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, phases=NO_SHRINKING)
+@settings(max_examples=30, phases=NO_SHRINKING)
 @given(networks(), ARRAYS, MECHANISMS, SYSTEMS)
 def test_engine_equals_the_plain_form(network, array, skipping, memory):
     p = make_plan(network, array=array, skipping=skipping, memory=memory)
@@ -37,7 +37,7 @@ def test_engine_equals_the_plain_form(network, array, skipping, memory):
         assert times.end[product] == plain_times["stored"][planned.last_job]
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, phases=NO_SHRINKING)
+@settings(max_examples=80, phases=NO_SHRINKING)
 @given(networks(), ARRAYS, MECHANISMS, SYSTEMS)
 def test_engine_keeps_its_identities(network, array, skipping, memory):
     p = make_plan(network, array=array, skipping=skipping, memory=memory)
@@ -52,7 +52,7 @@ def test_engine_keeps_its_identities(network, array, skipping, memory):
     assert times.total_cycles >= max(times.busy.values())
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, phases=NO_SHRINKING)
+@settings(max_examples=60, phases=NO_SHRINKING)
 @given(networks(), ARRAYS, MECHANISMS, SYSTEMS)
 def test_plan_conserves_bytes_and_fits_its_buffers(network, array, skipping, memory):
     p = make_plan(network, array=array, skipping=skipping, memory=memory)
@@ -74,7 +74,7 @@ def test_plan_conserves_bytes_and_fits_its_buffers(network, array, skipping, mem
         assert dense == planned.product.m * planned.product.k * planned.product.n
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, phases=NO_SHRINKING)
+@settings(max_examples=40, phases=NO_SHRINKING)
 @given(networks(), ARRAYS, MECHANISMS, SYSTEMS)
 def test_more_bandwidth_never_needs_more_dram_time(network, array, skipping, memory):
     slow = make_plan(network, array=array, skipping=skipping, memory=memory)
@@ -83,7 +83,7 @@ def test_more_bandwidth_never_needs_more_dram_time(network, array, skipping, mem
     assert run(fast).busy["array"] <= run(slow).total_cycles
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, phases=NO_SHRINKING)
+@settings(max_examples=40, phases=NO_SHRINKING)
 @given(networks(), ARRAYS, MECHANISMS)
 def test_ideal_memory_leaves_only_array_time(network, array, skipping):
     p = make_plan(network, array=array, skipping=skipping, memory="ideal")

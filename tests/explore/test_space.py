@@ -61,9 +61,7 @@ def test_a_pattern_means_its_files_sorted_and_each_once(folder: Path, tmp_path: 
 def test_references_start_from_the_spaces_folder(folder: Path, tmp_path: Path) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
-    path = write(
-        folder, tmp_path, GOOD.replace("small.yaml", "../small.yaml").replace("a.npz", "../[ab].npz")
-    )
+    path = write(folder, tmp_path, GOOD.replace("small.yaml", "../small.yaml").replace("a.npz", "'../[ab].npz'"))
     space = load_space(path.rename(inner / "space.yaml"))
     assert [trace.resolve() for trace in space.traces] == [tmp_path / "a.npz", tmp_path / "b.npz"]
 
@@ -133,9 +131,7 @@ def test_a_bad_space_is_refused_with_its_place(case: str, folder: Path, tmp_path
 
 
 def test_every_problem_is_told_at_once(folder: Path, tmp_path: Path) -> None:
-    path = write(
-        folder, tmp_path, GOOD.replace("dense", "dens").replace("a.npz", "c.npz").replace("10:", "x:")
-    )
+    path = write(folder, tmp_path, GOOD.replace("dense", "dens").replace("a.npz", "c.npz").replace("10:", "x:"))
     assert [line.split()[0] for line in refusal(path).splitlines()] == [
         "space.yaml:2:21",
         "space.yaml:3:10",

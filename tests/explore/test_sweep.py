@@ -4,6 +4,8 @@ import csv
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,17 +62,13 @@ def test_a_row_says_what_the_report_says(path: Path) -> None:
             "dram_read_bytes": report["dram_bytes"]["read"],
             "dram_write_bytes": report["dram_bytes"]["write"],
             **{f"energy_{name}_pj": pj for name, pj in report["energy_pj"]["by_component"].items()},
-            **{
-                name if name.startswith("saving") else f"macs_{name}": n for name, n in report["macs"].items()
-            },
+            **{name if name.startswith("saving") else f"macs_{name}": n for name, n in report["macs"].items()},
             **{k: report[k] for k in ("time_us", "utilization", "speedup", "energy_saving", "bound_speedup")},
         }
         assert row == expected
 
 
-def test_twins_are_replayed_once_for_points_that_share_them(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_twins_are_replayed_once_for_points_that_share_them(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replayed: list[str] = []
 
     def counted(machine: Any, *rest: Any, **keys: Any) -> Any:
@@ -80,9 +78,7 @@ def test_twins_are_replayed_once_for_points_that_share_them(
     monkeypatch.setattr(evaluation, "simulate", counted)
     evaluation._replay.cache_clear()
     axes = {"skipping.depth": [5, 6, 7, 9]}
-    space = Space.parse(
-        {"name": "x", "archs": ["small.yaml"], "traces": ["b.npz"], "axes": axes}, path.parent
-    )
+    space = Space.parse({"name": "x", "archs": ["small.yaml"], "traces": ["b.npz"], "axes": axes}, path.parent)
     for point in enumerate_grid(space).points:
         evaluation.evaluate(point)
     assert len(replayed) == len(set(replayed)) == 4 + 2
@@ -130,14 +126,10 @@ def test_sweep_gives_a_frame_of_the_same_cells(path: Path, tmp_path: Path) -> No
     assert data["key"].dropna().tolist() == [row["key"] for row in rows if row["key"]]
     valid = data[data["status"] == "ok"]
     assert valid["cycles_total"].tolist() == [int(r["cycles_total"]) for r in rows if r["status"] == "ok"]
-    assert valid["energy_total_pj"].tolist() == [
-        float(r["energy_total_pj"]) for r in rows if r["cycles_total"]
-    ]
+    assert valid["energy_total_pj"].tolist() == [float(r["energy_total_pj"]) for r in rows if r["cycles_total"]]
 
 
-def test_sweep_takes_a_mapping_relative_to_the_current_folder(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sweep_takes_a_mapping_relative_to_the_current_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(path.parent)
     data = sweep({"name": "x", "archs": ["plain.yaml"], "traces": ["b.npz"]}, workers=1)
     assert data["speedup"].tolist() == [1.0]
@@ -211,9 +203,23 @@ def test_ctrl_c_with_workers_keeps_what_came_and_exits_as_a_shell_says(
         sweep(path, workers=1)
 
 
-def test_a_fault_of_ours_keeps_the_finished_rows(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_ends_workers_that_have_hardly_begun(
+    path: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
+    words = [sys.executable, "-c", "from simulator.cli import main; main()", "sweep", str(path)]
+    words += ["--workers", "2", "--out", str(tmp_path)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True) as sweeping_process:
+        assert sweeping_process.stderr is not None
+        assert sweeping_process.stderr.readline() == "0/16 points\n"
+        os.killpg(sweeping_process.pid, number)
+        said = sweeping_process.stderr.read()
+    assert "Traceback" not in said
+    assert "interrupted with " in said
+    assert sweeping_process.returncode == 128 + number
+
+
+def test_a_fault_of_ours_keeps_the_finished_rows(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     count = 0
 
     def breaks(point: Point) -> dict[str, Any]:

@@ -56,9 +56,7 @@ def test_the_documents_are_there() -> None:
 def test_links_lead_to_files(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     linked = [target.partition("#")[0] for target in LINK.findall(text) if "://" not in target]
-    missing = [
-        t for t in linked if t.partition("#")[0] and not (document.parent / t.partition("#")[0]).exists()
-    ]
+    missing = [t for t in linked if t.partition("#")[0] and not (document.parent / t.partition("#")[0]).exists()]
     assert missing == []
 
 

@@ -81,9 +81,7 @@ def _imports(node: ast.AST, at_load: bool) -> Iterator[tuple[ast.Import | ast.Im
 
 def _targets(node: ast.Import | ast.ImportFrom, package: str, known: dict[str, Path]) -> Iterator[str]:
     if isinstance(node, ast.Import):
-        yield from (
-            alias.name for alias in node.names if alias.name.partition(".")[0] in ("simulator", "traces")
-        )
+        yield from (alias.name for alias in node.names if alias.name.partition(".")[0] in ("simulator", "traces"))
         return
     base = node.module or ""
     if node.level:
@@ -141,9 +139,7 @@ OFFENDING = {
     "to_the_front_door": {"arch/schema.py": "from simulator import simulate"},
     "sideways": {"memory/dram.py": "import simulator.skipping.masks"},
     "lazy": {"engine/event.py": "def f():\n    from simulator.energy import price"},
-    "in_a_method_of_a_class": {
-        "engine/event.py": "class C:\n    def f(self):\n        import simulator.report"
-    },
+    "in_a_method_of_a_class": {"engine/event.py": "class C:\n    def f(self):\n        import simulator.report"},
     "for_type_checkers": {
         "energy/price.py": "import typing\nif typing.TYPE_CHECKING:\n    from simulator.report import Report"
     },

@@ -39,9 +39,7 @@ def report(small_trace: Path) -> Report:
 @pytest.fixture(scope="session")
 def lone_report(small_trace: Path) -> Report:
     """The same without anything to compare with."""
-    return simulate(
-        machine(name="small-lookahead", skipping=LOOKAHEAD, memory={}), small_trace, baseline=False
-    )
+    return simulate(machine(name="small-lookahead", skipping=LOOKAHEAD, memory={}), small_trace, baseline=False)
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def huge(report: Report, factor: int = HUGE) -> Report:
         total_cycles=activity.total_cycles * factor,
     )
     arch = report.arch.replaced("name", "n" * 100)
-    lines = tuple(replace(line, count=line.count * factor, pj=line.pj * factor) for line in report.energy.lines)
+    lines = tuple(replace(line, count=line.count * factor) for line in report.energy.lines)
     energy = replace(report.energy, lines=lines)
     changed = replace(report, activity=grown, arch=arch, energy=energy, steps=tuple(range(1000, 9000)))
     return changed if report.baseline is None else replace(changed, baseline=huge(report.baseline, factor))
@@ -64,9 +64,7 @@ def test_colour_changes_nothing_but_colour(report: Report) -> None:
     coloured = render(report, width=80, color=True)
     assert "\x1b[" in coloured
     stripped = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
-    assert [line.rstrip() for line in stripped.splitlines()] == render(
-        report, width=80, color=False
-    ).splitlines()
+    assert [line.rstrip() for line in stripped.splitlines()] == render(report, width=80, color=False).splitlines()
 
 
 def test_headline_tells_speedup_bound_savings_and_time(report: Report) -> None:
@@ -89,9 +87,7 @@ def test_every_figure_of_the_json_has_its_line(report: Report) -> None:
     for name, cycles in {**data["cycles"]["by_phase"], **data["cycles"]["stalls"]}.items():
         if cycles:
             assert re.search(rf"^ *{name} +{cycles:,} ", text, re.M), name
-    unit = numbers.unit_for(
-        [data["energy_pj"]["total"], data["baseline"]["energy_pj"]["total"]], numbers.ENERGY_UNITS
-    )
+    unit = numbers.unit_for([data["energy_pj"]["total"], data["baseline"]["energy_pj"]["total"]], numbers.ENERGY_UNITS)
     for name, energy_pj in data["energy_pj"]["by_component"].items():
         if energy_pj:
             amount = re.escape(numbers.aligned(energy_pj, unit))
@@ -118,9 +114,11 @@ def test_a_machine_that_costs_more_says_so(report: Report) -> None:
 
 def test_notes_of_the_energy_report_are_told_once(report: Report) -> None:
     assert report.baseline is not None
-    noted = replace(report, energy=replace(report.energy, notes=("weak \x1b[31mprice",)))
+    first, *others = report.energy.lines
+    lines = (replace(first, note="a weak \x1b[31mprice"), *others)
+    noted = replace(report, energy=replace(report.energy, lines=lines))
     noted = replace(noted, baseline=replace(report.baseline, energy=noted.energy))
-    assert render(noted, width=80, color=False).count("note  weak ?[31mprice") == 1
+    assert render(noted, width=80, color=False).count("a weak ?[31mprice") == 1
 
 
 def test_ideal_memory_says_what_it_leaves_out(ideal_memory_report: Report) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from simulator.arch import mechanism_of
 from simulator.arch.mechanism import Mechanism
-from simulator.skipping import Dense, Lookahead, PassResult, mechanism_of, run_pass
+from simulator.skipping import Dense, Lookahead, PassResult, run_pass
 from traces.errors import InputError
 
 MASK = np.array([[1, 0, 0, 1, 0], [0, 0, 1, 1, 0]], dtype=np.bool_)
@@ -68,8 +69,8 @@ def test_the_mask_of_a_plain_dense_array_is_not_read() -> None:
         ({"mechanism": 3}, "skipping.mechanism", "3", ""),
         ({"depth": 3}, "skipping", "no key 'mechanism'", ""),
         ([("mechanism", "dense")], "skipping", "[[", ""),
-        ({"mechanism": "lookahead", "depth": 4}, "skipping", "no key 'refill'", ""),
-        ({"mechanism": "lookahead", "depth": 4, "refil": 4}, "skipping", "unknown key 'refil'", "'refill'"),
+        ({"mechanism": "lookahead", "depth": 4}, "skipping.refill", "no key 'refill'", ""),
+        ({"mechanism": "lookahead", "depth": 4, "refil": 4}, "skipping.refil", "unknown key 'refil'", "'refill'"),
         ({"mechanism": "lookahead", "depth": 0, "refill": None}, "skipping.depth", "0", ""),
         ({"mechanism": "lookahead", "depth": 4, "refill": -1}, "skipping.refill", "-1", ""),
         ({"mechanism": "lookahead", "depth": 4, "refill": 1, "banks": 0}, "skipping.banks", "0", ""),

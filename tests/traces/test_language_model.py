@@ -91,7 +91,7 @@ def test_training_that_diverges_is_an_input_error_and_keeps_the_parameters():
     trainer.model.parameters.flat[-1] = 1e38  # the classifier's odds overflow
     trainer.model.parameters.flat[-2] = -3e38
     before = trainer.model.parameters.flat.copy()
-    with pytest.raises(InputError, match="training step 1: found a loss of .* smaller learning rate"):
+    with pytest.raises(InputError, match=r"training step 1: found a loss of .* smaller learning rate"):
         trainer.take_step()
     assert np.array_equal(trainer.model.parameters.flat, before)
 

@@ -18,9 +18,7 @@ def test_lstm_gradients_agree_with_finite_differences_for_every_parameter(layers
     parameters.flat += 0.3 * generator.standard_normal(parameters.flat.size)
     model = LanguageModel(shape, parameters, T, B)
     symbols = generator.integers(0, V, (T + 1, B))
-    state = [
-        (0.5 * generator.standard_normal((H, B)), generator.standard_normal((H, B))) for _ in range(layers)
-    ]
+    state = [(0.5 * generator.standard_normal((H, B)), generator.standard_normal((H, B))) for _ in range(layers)]
     factor = {"mean": 1, "batch": T, "sum": T * B}[normalisation]
 
     def loss():

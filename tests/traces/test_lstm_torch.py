@@ -29,9 +29,7 @@ def test_lstm_gradients_equal_pytorchs_to_1e_minus_5_in_float32(normalisation):
     symbols = np.random.default_rng(2).integers(0, V, (T + 1, B))
     inputs, targets = symbols[:-1], symbols[1:]
     generator = np.random.default_rng(3)
-    state = [
-        tuple(0.3 * generator.standard_normal((H, B)).astype(np.float32) for _ in "hc") for _ in range(LAYERS)
-    ]
+    state = [tuple(0.3 * generator.standard_normal((H, B)).astype(np.float32) for _ in "hc") for _ in range(LAYERS)]
 
     lstm = torch.nn.LSTM(V, H, LAYERS)
     classifier = torch.nn.Linear(H, V)
@@ -44,9 +42,7 @@ def test_lstm_gradients_equal_pytorchs_to_1e_minus_5_in_float32(normalisation):
             getattr(lstm, f"bias_hh_l{index}").zero_()
         classifier.weight.copy_(torch.from_numpy(parameters.values["classifier.W"]))
         classifier.bias.copy_(torch.from_numpy(parameters.values["classifier.b"]))
-    start = tuple(
-        torch.from_numpy(np.stack([layer[part].T for layer in state])).contiguous() for part in range(2)
-    )
+    start = tuple(torch.from_numpy(np.stack([layer[part].T for layer in state])).contiguous() for part in range(2))
     hidden, (h_end, c_end) = lstm(torch.from_numpy(np.eye(V, dtype=np.float32)[inputs]), start)
     losses = torch.nn.functional.cross_entropy(
         classifier(hidden).reshape(-1, V), torch.from_numpy(targets.reshape(-1)), reduction="sum"

@@ -66,7 +66,14 @@ def test_global_norm_of_an_overflow_is_not_finite_and_no_warning():
 
 @pytest.mark.parametrize(
     ("kind", "rate", "momentum"),
-    [("rmsprop", 0.1, 0), ("adam", -1, 0), ("adam", 0, 0), ("adam", math.nan, 0), ("sgd", 1, 1), ("adam", 1, 0.9)],
+    [
+        ("rmsprop", 0.1, 0),
+        ("adam", -1, 0),
+        ("adam", 0, 0),
+        ("adam", math.nan, 0),
+        ("sgd", 1, 1),
+        ("adam", 1, 0.9),
+    ],
 )
 def test_optimizer_settings_out_of_range_are_refused(kind, rate, momentum):
     with pytest.raises(InputError, match="expected"):

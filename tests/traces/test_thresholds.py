@@ -55,7 +55,7 @@ def test_policy_mapping_is_the_one_of_the_trace_header():
 
 @pytest.mark.parametrize("threshold", [-1e-9, float("nan"), float("inf"), "1e-6", None, True])
 def test_policy_refuses_a_threshold_that_is_no_size(threshold):
-    with pytest.raises(InputError, match="threshold: found .*at least 0"):
+    with pytest.raises(InputError, match=r"threshold: found .*at least 0"):
         from_mapping({"kind": "fixed", "threshold": threshold})
 
 

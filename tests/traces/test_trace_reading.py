@@ -138,8 +138,9 @@ def test_float16_values_and_no_values_at_all_are_read(tmp_path):
         assert trace.step(3).layers["lstm0"].values.shape == (0,)
 
 
-def test_a_number_that_is_not_finite_reads_as_null(tmp_path):
-    text = json.dumps(HEADER).replace("2.5", "NaN").encode()
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_a_number_that_is_not_finite_reads_as_null(tmp_path, number):
+    text = json.dumps(HEADER).replace("2.5", number).encode()
     with Trace(plain_trace.save(tmp_path / "a.npz", text, MEMBERS)) as trace:
         assert trace.entry(3)["loss"] is None
 

@@ -218,7 +218,7 @@ def test_an_interrupt_within_a_step_leaves_the_steps_before_it(tmp_path, monkeyp
         nonlocal calls
         calls += 1
         if calls == 6:  # the second tensor of the third step, half written
-            file.write(b"PK\x03\x04" + data)
+            file.write(b"PK\x03\x04" + data + bytes(20_000))
             raise KeyboardInterrupt
         return archive.append(file, member, data, offset)
 

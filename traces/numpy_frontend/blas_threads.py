@@ -58,9 +58,7 @@ def _libraries() -> list[Path]:
     found = set()
     maps = Path("/proc/self/maps")
     if maps.is_file():
-        found = {
-            Path(line[line.index("/") :]) for line in maps.read_text().splitlines() if "openblas" in line
-        }
+        found = {Path(line[line.index("/") :]) for line in maps.read_text().splitlines() if "openblas" in line}
     package = Path(np.__file__).parent
     for folder in (package.parent / "numpy.libs", package / ".dylibs"):
         found |= set(folder.glob("*openblas*"))

@@ -43,9 +43,7 @@ def hidden_mask(layer: LSTMLayer) -> BitMask | None:
 def gate_sparsity(layer: LSTMLayer) -> dict[str, float]:
     """Return the share of exact zeros in dG for each gate."""
     gates = layer.dG.reshape(4, -1)
-    return {
-        gate: 1 - int(np.count_nonzero(part)) / part.size for gate, part in zip(GATES, gates, strict=True)
-    }
+    return {gate: 1 - int(np.count_nonzero(part)) / part.size for gate, part in zip(GATES, gates, strict=True)}
 
 
 def natural_zeros(layer: LSTMLayer, record: BackwardRecord) -> dict[str, int]:
@@ -84,9 +82,7 @@ def natural_zeros(layer: LSTMLayer, record: BackwardRecord) -> dict[str, int]:
         i, f, o, g = layer.gates[t].reshape(4, H, B)
         tanh_c, dh, dc = layer.cell_tanh[t], record.hidden_gradient[:, t], record.cell_gradient[:, t]
         cell_saturated = (dc == 0) & (o * (1 - tanh_c * tanh_c) == 0)
-        saturated = np.stack(
-            [i * (1 - i) == 0, f * (1 - f) == 0, o * (1 - o) == 0, (1 - g * g == 0) | (i == 0)]
-        )
+        saturated = np.stack([i * (1 - i) == 0, f * (1 - f) == 0, o * (1 - o) == 0, (1 - g * g == 0) | (i == 0)])
         saturated[[0, 1, 3]] |= cell_saturated
         zero_state = np.stack([g == 0, layer.cells[t] == 0, tanh_c == 0, np.zeros_like(zero[0])])
         no_cell_gradient = (dc == 0) & (dh == 0)
@@ -112,4 +108,5 @@ def weight_gradient_cosine(layer: LSTMLayer, record: BackwardRecord) -> float | 
     raw = layer.input_weight_gradient(record.gate_gradient).ravel().astype(np.float64)
     dW = layer.input_weight_gradient(layer.dG).ravel().astype(np.float64)
     norms = math.sqrt(float(raw @ raw)) * math.sqrt(float(dW @ dW))
-    return float(raw @ dW) / norms if norms else None
+    # Rounding may carry the cosine of equal vectors just above 1.
+    return min(1.0, float(raw @ dW) / norms) if norms else None

@@ -108,8 +108,8 @@ def log_frequencies(symbols: Integers, vocabulary: int) -> Floats:
 
     As the classifier's first bias they make an untrained model predict the frequencies. From a bias of zero
     it first has to learn them, and it does so through cells that saturate and stay so: dead units, whose
-    gradients are zero for ever. (Measured without a threshold, 2 x 128 cells, T 50, B 32, 300 steps of Adam at
-    0.002: 31 % natural zeros and 2.50 nats from a bias of zero, 0.0 % and 2.23 nats from this one.)
+    gradients are zero for ever. (Measured without a threshold, 2 x 128 cells, T 50, B 32, 300 steps of Adam
+    at 0.002: 31 % natural zeros and 2.50 nats from a bias of zero, 0.0 % and 2.23 nats from this one.)
     """
     counts = np.bincount(symbols, minlength=vocabulary) + 1.0
     frequencies: Floats = np.log(counts / counts.sum())
@@ -152,9 +152,7 @@ class LanguageModel:
         shape = (self.shape.hidden, self.B)
         return [(np.zeros(shape, self.dtype), np.zeros(shape, self.dtype)) for _ in self.layers]
 
-    def forward(
-        self, inputs: Integers, targets: Integers, state: Sequence[State]
-    ) -> tuple[float, list[State]]:
+    def forward(self, inputs: Integers, targets: Integers, state: Sequence[State]) -> tuple[float, list[State]]:
         """Predict each next character.
 
         Parameters

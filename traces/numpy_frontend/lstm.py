@@ -194,9 +194,7 @@ class LSTMLayer:
             is one-hot.
         """
         H, B = self.H, self.B
-        U_transposed = np.ascontiguousarray(
-            self.weights.U.T
-        )  # [H, 4H]: a third faster than a transposed view
+        U_transposed = np.ascontiguousarray(self.weights.U.T)  # [H, 4H]: a third faster than a transposed view
         local, dG, dh, dc, scratch = self._scratch_4H, self._dG_t, self._dh, self._dc, self._scratch_H
         dG_gates = dG.reshape(4, H, B)
         dc[...] = 0

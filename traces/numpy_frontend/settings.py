@@ -110,9 +110,7 @@ class CharLMSettings:
 
         The corpus is compared by its content instead, and a finished run may go on for more steps.
         """
-        values = {
-            f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("corpus", "steps", "policy")
-        }
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("corpus", "steps", "policy")}
         return values | {"policy": self.policy.to_mapping()}
 
     def optimizer_mapping(self) -> dict[str, Any]:

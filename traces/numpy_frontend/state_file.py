@@ -60,9 +60,7 @@ def save_state(path: Path, state: SavedState, arrays: Mapping[str, Floats]) -> N
         sync_folder(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise InputError.of(
-            str(path), f"a write that failed ({error.strerror})", "room and leave to write"
-        ) from None
+        raise InputError.of(str(path), f"a write that failed ({error.strerror})", "room and leave to write") from None
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
@@ -131,6 +129,4 @@ def _compare(saved: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) ->
         found = ", ".join(f"{key} {wanted.get(key)!r}" for key in different)
         expected = ", ".join(f"{key} {saved.get(key)!r}" for key in different)
         hint = "resume with the settings of the first run, or record anew with --force"
-        raise InputError.of(
-            f"{path}: settings of the resumed run", found, f"{expected}, as recorded so far", hint
-        )
+        raise InputError.of(f"{path}: settings of the resumed run", found, f"{expected}, as recorded so far", hint)

@@ -90,9 +90,7 @@ class Trainer:
     ) -> None:
         self.model, self.optimizer, self.windows = model, optimizer, windows
         self.normalisation, self.clip_norm = normalisation, clip_norm
-        self.thresholders: list[Thresholder | None] = [
-            policy.for_layer(name) for name in model.shape.layer_names
-        ]
+        self.thresholders: list[Thresholder | None] = [policy.for_layer(name) for name in model.shape.layer_names]
         self.step, self.position = 0, 0
         self.state: Sequence[State] = model.zero_state()
 
@@ -127,14 +125,13 @@ class Trainer:
             found = f"a loss of {loss} and a gradient norm of {norm}"
             hint = "a smaller learning rate, or clipping"
             raise InputError.of(f"training step {number}", found, "finite numbers", hint)
-        self.optimizer.update(parameters.flat, parameters.flat_gradient)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.optimizer.update(parameters.flat, parameters.flat_gradient)
         self.step, self.position, self.state = number, self.position + 1, state
         return loss
 
 
-def evaluate(
-    shape: Shape, parameters: Parameters, symbols: Integers, T: int, B: int, most_windows: int = 0
-) -> float:
+def evaluate(shape: Shape, parameters: Parameters, symbols: Integers, T: int, B: int, most_windows: int = 0) -> float:
     """Compute the loss on a text, the state carried from its beginning to its end.
 
     Parameters
