@@ -119,9 +119,7 @@ class ArchiveReader:
         """Say which member of which file is meant, for a message."""
         return f"{self.path}: {name}"
 
-    def read(
-        self, name: str, kind: str, shape: tuple[int, ...] | None, meaning: str, largest_bytes: int = 0
-    ) -> Array:
+    def read(self, name: str, kind: str, shape: tuple[int, ...] | None, meaning: str, largest_bytes: int = 0) -> Array:
         """Read one array, C-contiguous and read-only.
 
         Parameters
@@ -152,9 +150,7 @@ class ArchiveReader:
                 dtype, fortran_order, found, offset = _read_npy_header(stream, where, kind)
                 expected = found if shape is None and len(found) == 1 and found[0] <= largest_bytes else shape
                 if found != expected:
-                    limit = (
-                        f"one axis of at most {largest_bytes} bytes" if shape is None else f"shape {shape}"
-                    )
+                    limit = f"one axis of at most {largest_bytes} bytes" if shape is None else f"shape {shape}"
                     raise InputError.of(where, f"shape {_short(found)}", f"{limit}, {meaning}")
                 items = 1
                 for length in found:
@@ -191,9 +187,7 @@ class ArchiveReader:
     def _check_names(self, names: Sequence[str]) -> None:
         for name in names:
             if not name.endswith(SUFFIX):
-                raise InputError.of(
-                    self.where(name), "a member that is no array", f"names that end in {SUFFIX}"
-                )
+                raise InputError.of(self.where(name), "a member that is no array", f"names that end in {SUFFIX}")
         if len(names) != len(self._members):
             (twice, _), *_ = Counter(names).most_common(1)
             raise InputError.of(self.where(twice), "this member twice", "each member once")
@@ -224,11 +218,7 @@ def _stated_members(file: IO[bytes]) -> int:
     tail = file.read()
     end = tail.rindex(b"PK\x05\x06")
     count = int(_END.unpack_from(tail, end)[4])
-    if (
-        count == _FULL16
-        and end >= _LOCATOR64.size
-        and tail[end - _LOCATOR64.size :].startswith(b"PK\x06\x07")
-    ):
+    if count == _FULL16 and end >= _LOCATOR64.size and tail[end - _LOCATOR64.size :].startswith(b"PK\x06\x07"):
         file.seek(start + end - _LOCATOR64.size - _END64.size)
         count = int(_END64.unpack(file.read(_END64.size))[7])
     return count
@@ -244,9 +234,7 @@ def _describe_damage(file: IO[bytes], error: Exception) -> str:
     return "a file that is not a zip archive"
 
 
-def _read_npy_header(
-    stream: IO[bytes], where: str, kind: str
-) -> tuple[np.dtype[Any], bool, tuple[int, ...], int]:
+def _read_npy_header(stream: IO[bytes], where: str, kind: str) -> tuple[np.dtype[Any], bool, tuple[int, ...], int]:
     """Read what an array declares: dtype, whether in Fortran order, shape, and the offset of its data."""
     start = stream.read(8)
     if start[:6] != _MAGIC or start[6:] not in (b"\x01\x00", b"\x02\x00", b"\x03\x00"):
@@ -256,9 +244,7 @@ def _read_npy_header(
     if length > _LARGEST_NPY_HEADER:
         raise InputError.of(where, f"an .npy header of {length} bytes", f"at most {_LARGEST_NPY_HEADER}")
     match = _NPY_HEADER.fullmatch(stream.read(length).decode("latin-1"))
-    parts = (
-        {key[:-1]: value for key, value in match.groupdict().items() if value is not None} if match else {}
-    )
+    parts = {key[:-1]: value for key, value in match.groupdict().items() if value is not None} if match else {}
     if len(parts) != 3:
         raise InputError.of(where, "an unreadable .npy header", "an array saved by numpy")
     expected = "dtype uint8" if kind == "u" else "dtype float16 or float32"
@@ -341,9 +327,7 @@ def directory(members: Sequence[Member], offset: int) -> bytes:
         start = _FULL32 if far else member.offset
         common = _common(member)
         listed.append(
-            _CENTRAL.pack(
-                0x02014B50, (3 << 8) | common[0], *common, len(name), len(extra), 0, 0, 0, 0o644 << 16, start
-            )
+            _CENTRAL.pack(0x02014B50, (3 << 8) | common[0], *common, len(name), len(extra), 0, 0, 0, 0o644 << 16, start)
             + name
             + extra
         )

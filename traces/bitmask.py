@@ -96,6 +96,4 @@ def count_bits(packed: Bytes) -> int:
     flat = np.ascontiguousarray(packed).reshape(-1)
     whole = flat.size // 8 * 8
     words = flat[:whole].view(np.uint64)
-    return int(
-        np.bitwise_count(words).sum(dtype=np.int64) + np.bitwise_count(flat[whole:]).sum(dtype=np.int64)
-    )
+    return int(np.bitwise_count(words).sum(dtype=np.int64) + np.bitwise_count(flat[whole:]).sum(dtype=np.int64))

@@ -31,9 +31,7 @@ def run(command: click.Command, program: str) -> NoReturn:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object, of all steps, and nothing else."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, of all steps, and nothing else.")
 def inspect(file: Path, as_json: bool) -> None:
     """Show what the trace FILE holds: the run, its layers and steps, and where its zeros are.
 

@@ -143,13 +143,9 @@ def parse_header(raw: bytes, where: str) -> Header:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError.of(
-            where, f"a byte that is not UTF-8 at offset {error.start}", "UTF-8 text"
-        ) from None
+        raise InputError.of(where, f"a byte that is not UTF-8 at offset {error.start}", "UTF-8 text") from None
     try:
-        data = json.loads(
-            text, object_pairs_hook=_unique_keys, parse_constant=lambda _: None, parse_float=_finite
-        )
+        data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=lambda _: None, parse_float=_finite)
     except RecursionError:
         raise InputError.of(where, "JSON nested too deeply", "a JSON object") from None
     except ValueError as error:
@@ -219,9 +215,7 @@ def _layer(entry: dict[str, Any]) -> Layer:
 
 
 def _dense_layer(entry: dict[str, Any]) -> DenseLayer:
-    return DenseLayer(
-        entry["name"], entry["input_size"], entry["output_size"], entry.get("per", DENSE_PER[0])
-    )
+    return DenseLayer(entry["name"], entry["input_size"], entry["output_size"], entry.get("per", DENSE_PER[0]))
 
 
 def refuse(problems: list[Problem]) -> None:

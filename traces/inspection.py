@@ -170,9 +170,7 @@ def _show_steps(steps: Sequence[Mapping[str, Any]], console: Console) -> None:
     }
     table = _table("Steps", console)
     # A column of which nothing was recorded says nothing, nor does one where all time steps are real.
-    shown = [
-        name for name, cells in columns.items() if set(cells) not in ({"-"}, {"100.0"}) or name == "zeros %"
-    ]
+    shown = [name for name, cells in columns.items() if set(cells) not in ({"-"}, {"100.0"}) or name == "zeros %"]
     for name in shown:
         table.add_column(_cell(name, console), justify="right", overflow="fold")
     for index in range(len(steps)):
@@ -180,19 +178,13 @@ def _show_steps(steps: Sequence[Mapping[str, Any]], console: Console) -> None:
     console.print(table)
 
 
-def _show_sparsity(
-    facts: Mapping[str, Any], layer: Mapping[str, Any], numbers: set[int], console: Console
-) -> None:
+def _show_sparsity(facts: Mapping[str, Any], layer: Mapping[str, Any], numbers: set[int], console: Console) -> None:
     table = _table(f"{layer['name']}: zeros in the gate gradient, %", console)
     rows: dict[int, list[dict[str, Any]]] = {}
     for row in facts["sparsity"]:
         if row["layer"] == layer["name"] and row["step"] in numbers:
             rows.setdefault(row["step"], []).append(row)
-    masks = {
-        (row["step"], row["tensor"]): row["density"]
-        for row in facts["masks"]
-        if row["layer"] == layer["name"]
-    }
+    masks = {(row["step"], row["tensor"]): row["density"] for row in facts["masks"] if row["layer"] == layer["name"]}
     others = [t for t in ("input", "hidden", "gate_gradient_hidden") if any(key[1] == t for key in masks)]
     labels = {"gate_gradient_hidden": "hidden-side dG ones"}
     names = ["step", *layer["gate_order"], "all", "whole columns"]

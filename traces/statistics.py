@@ -33,9 +33,7 @@ def gate_columns(mask: BitMask, gates: int) -> Counts:
     return _bits_of_gates(np.bitwise_or.reduce(mask.packed, axis=1), mask.bits, gates)
 
 
-def layer_rows(
-    number: int, layer: Layer, record: LayerRecord, valid_steps: Counts | None
-) -> list[dict[str, Any]]:
+def layer_rows(number: int, layer: Layer, record: LayerRecord, valid_steps: Counts | None) -> list[dict[str, Any]]:
     """Measure the gate gradient of one layer in one step: one plain dict for each gate.
 
     Padded time steps are absent work and are not counted.
@@ -69,9 +67,7 @@ def layer_rows(
 def step_rows(step: Step, layers: Iterable[Layer]) -> list[dict[str, Any]]:
     """Measure every layer of a step; see `layer_rows` for the rows."""
     return [
-        row
-        for layer in layers
-        for row in layer_rows(step.number, layer, step.layers[layer.name], step.valid_steps)
+        row for layer in layers for row in layer_rows(step.number, layer, step.layers[layer.name], step.valid_steps)
     ]
 
 
@@ -117,9 +113,7 @@ def _bits_of_gates(packed: npt.NDArray[np.uint8], bits: int, gates: int) -> Coun
     """Count the set bits of each of G equal parts of the last axis, summed over the other axes."""
     rows = packed.reshape(-1, packed.shape[-1])
     if bits // gates % 8 == 0:
-        ones = (
-            np.bitwise_count(rows).reshape(-1, gates, rows.shape[1] // gates).sum(axis=(0, 2), dtype=np.int64)
-        )
+        ones = np.bitwise_count(rows).reshape(-1, gates, rows.shape[1] // gates).sum(axis=(0, 2), dtype=np.int64)
     else:
         unpacked = np.unpackbits(rows, axis=-1, count=bits, bitorder="little")
         ones = unpacked.sum(axis=0, dtype=np.int64).reshape(gates, -1).sum(axis=1)

@@ -85,9 +85,7 @@ def synthetic_trace(
         raise InputError.of(f"{where} seed", repr(seed), "an integer of at least 0")
     if correlation not in CORRELATIONS:
         hint = nearest(str(correlation), CORRELATIONS)
-        raise InputError.of(
-            f"{where} correlation", repr(correlation), f"one of {', '.join(CORRELATIONS)}", hint
-        )
+        raise InputError.of(f"{where} correlation", repr(correlation), f"one of {', '.join(CORRELATIONS)}", hint)
     stack = _stack(layers, kind, input_size, hidden_size, where) if isinstance(layers, int) else tuple(layers)
     header: dict[str, Any] = {
         "layers": stack,
@@ -124,9 +122,7 @@ def synthetic_trace(
     return Path(path)
 
 
-def _stack(
-    count: int, kind: str, input_size: int | None, hidden_size: int | None, where: str
-) -> tuple[Layer, ...]:
+def _stack(count: int, kind: str, input_size: int | None, hidden_size: int | None, where: str) -> tuple[Layer, ...]:
     if input_size is None or hidden_size is None:
         raise InputError.of(where, "a number of layers alone", "input_size and hidden_size beside it")
     sizes = [input_size] + [hidden_size] * (count - 1)

@@ -78,9 +78,7 @@ class TraceWriter:
         self._begin(Path(path), check_header(fixed, where), checkpoint_every_seconds)
 
     @classmethod
-    def resume(
-        cls, path: str | os.PathLike[str], checkpoint_every_seconds: float | None = 60.0
-    ) -> TraceWriter:
+    def resume(cls, path: str | os.PathLike[str], checkpoint_every_seconds: float | None = 60.0) -> TraceWriter:
         """Continue an existing trace: its members are checked and kept bit for bit, its header extended."""
         writer = cls.__new__(cls)
         archive = ArchiveReader(Path(path))
@@ -173,9 +171,7 @@ class TraceWriter:
             for name in layers
             if name not in known
         ]
-        problems += [
-            Problem(f"{where}: {name}", "no tensors", "a mask") for name in known if name not in layers
-        ]
+        problems += [Problem(f"{where}: {name}", "no tensors", "a mask") for name in known if name not in layers]
         refuse(problems)
         records = {
             name: make_record(layers[name], layer, self._header, valid, f"{where}: {name}")
@@ -282,9 +278,7 @@ class TraceWriter:
         if self._every_seconds is None:
             return
         passed = time.monotonic() - self._checkpoint_end
-        if self._every_seconds == 0 or passed >= max(
-            self._every_seconds, _CHECKPOINT_SHARE * self._checkpoint_seconds
-        ):
+        if self._every_seconds == 0 or passed >= max(self._every_seconds, _CHECKPOINT_SHARE * self._checkpoint_seconds):
             self.checkpoint()
 
     def _set_data(self, data: dict[str, Any]) -> None:

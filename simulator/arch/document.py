@@ -132,9 +132,7 @@ def parse_document(text: str, source: str) -> Document:
         ) from None
     except (yaml.YAMLError, ValueError, OverflowError, IndexError) as error:
         # PyYAML lets a few of Python's own errors through, for instance of chr() on "\UFFFFFFFF".
-        raise InputError.of(
-            f"{source}:{composer.line}:1", f"text that YAML cannot read ({error})", "YAML"
-        ) from None
+        raise InputError.of(f"{source}:{composer.line}:1", f"text that YAML cannot read ({error})", "YAML") from None
     return composer.document()
 
 
@@ -291,9 +289,7 @@ class _Composer:
             return number
         return text
 
-    def _problem(
-        self, event: yaml.Event, found: str, expected: str, path: KeyPath | None = (), hint: str = ""
-    ) -> None:
+    def _problem(self, event: yaml.Event, found: str, expected: str, path: KeyPath | None = (), hint: str = "") -> None:
         line, column = _position(event)
         dotted = ".".join(map(str, path or ()))
         where = f"{self.source}:{line}:{column}" + (f" {dotted}" if dotted else "")

@@ -12,9 +12,7 @@ from simulator.arch.parts import Part, Thousandths, TileSize, thousandths
 class Buffer(Part):
     """An on-chip SRAM in front of the array."""
 
-    capacity_kib: int = Field(
-        default=256, ge=1, le=1 << 20, description="Whole size in KiB (1024 bytes), both halves."
-    )
+    capacity_kib: int = Field(default=256, ge=1, le=1 << 20, description="Whole size in KiB (1024 bytes), both halves.")
     double: bool = Field(
         default=True, description="Double-buffered: a tile may use half of it while the other half is filled."
     )
@@ -58,9 +56,7 @@ class Buffers(Part):
     shared: SharedBuffer = Field(
         default=SharedBuffer(), description="Holds the shared operand (weights or activations)."
     )
-    output: OutputBuffer = Field(
-        default=OutputBuffer(), description="Holds sums on their way to the vector unit."
-    )
+    output: OutputBuffer = Field(default=OutputBuffer(), description="Holds sums on their way to the vector unit.")
 
 
 class Dram(Part):
@@ -119,9 +115,7 @@ class Tiling(Part):
     """How products are cut into tiles; `auto` lets the planner choose."""
 
     tile_m: TileSize = Field(default="auto", description="Rows of a tile: auto, or a multiple of array.rows.")
-    tile_n: TileSize = Field(
-        default="auto", description="Columns of a tile: auto, or a multiple of array.columns."
-    )
+    tile_n: TileSize = Field(default="auto", description="Columns of a tile: auto, or a multiple of array.columns.")
     tile_k: TileSize = Field(default="auto", description="Reduction positions of a tile: auto, or a number.")
     order: Literal["auto", "skip_stationary", "shared_stationary"] = Field(
         default="auto", description="Which operand's tile stays while the other's pass by."

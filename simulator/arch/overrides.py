@@ -83,9 +83,5 @@ def _no_mapping(override: Override, path: tuple[str, ...], value: Any) -> Proble
     dotted = ".".join(path)
     if dotted == "memory" and value == "ideal":
         hint = "--set memory='{}' gives the machine the default memory system first"
-        return Problem(
-            override.where, "memory: ideal, which has no keys", "a machine with a memory system", hint
-        )
-    return Problem(
-        override.where, f"{dotted}: {value!r}, which has no keys", f"a key to set, such as {dotted}=..."
-    )
+        return Problem(override.where, "memory: ideal, which has no keys", "a machine with a memory system", hint)
+    return Problem(override.where, f"{dotted}: {value!r}, which has no keys", f"a key to set, such as {dotted}=...")

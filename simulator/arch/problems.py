@@ -48,9 +48,7 @@ def problems_of(
     return [_problem(details, model, data, place) for details in error.errors(include_url=False)]
 
 
-def _problem(
-    details: ErrorDetails, model: type[BaseModel], data: Any, place: Callable[[Loc, bool], str]
-) -> Problem:
+def _problem(details: ErrorDetails, model: type[BaseModel], data: Any, place: Callable[[Loc, bool], str]) -> Problem:
     kind, loc, value = details["type"], details["loc"], details["input"]
     context = details.get("ctx", {})
     if kind == "wrong":

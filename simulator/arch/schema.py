@@ -109,8 +109,8 @@ class Architecture(Part):
     clock_mhz: int = Field(ge=1, le=100_000, description="The machine's one clock, in MHz.")
     precision: Precision = Field(description="Number formats.")
     array: Array = Field(description="The MAC array.")
-    skipping: Annotated[SerializeAsAny[Mechanism], WrapValidator(lambda value, _: parse_mechanism(value))] = (
-        Field(description="How zeros of the skip operand are skipped.")
+    skipping: Annotated[SerializeAsAny[Mechanism], WrapValidator(lambda value, _: parse_mechanism(value))] = Field(
+        description="How zeros of the skip operand are skipped."
     )
     memory: Annotated[Literal["ideal"] | Memory, WrapValidator(_memory)] = Field(
         description="ideal (operands are always there), or the memory system."
@@ -144,9 +144,7 @@ class Architecture(Part):
         try:
             text = json.dumps(data, allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise InputError.of(
-                say((), False), str(error), "plain data: texts, finite numbers, mappings"
-            ) from None
+            raise InputError.of(say((), False), str(error), "plain data: texts, finite numbers, mappings") from None
         try:
             machine = cls.model_validate_json(text)
         except ValidationError as error:
@@ -176,9 +174,7 @@ class Architecture(Part):
     def with_mechanism(self, mechanism: Mechanism | Mapping[str, Any]) -> Architecture:
         """Give the same machine with another mechanism."""
         chosen = mechanism_of(mechanism)
-        return Architecture.parse(
-            {**self.to_dict(), "skipping": chosen.model_dump(mode="json")}, None, self.folder
-        )
+        return Architecture.parse({**self.to_dict(), "skipping": chosen.model_dump(mode="json")}, None, self.folder)
 
     def replaced(self, path: str, value: Any) -> Architecture:
         """Give a checked copy with one key changed, for instance ``replaced("array.rows", 64)``.

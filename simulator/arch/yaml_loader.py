@@ -39,9 +39,7 @@ def load_arch(name_or_path: str | os.PathLike[str], overrides: Sequence[str] = (
     document = read_document(path, _as_given(name_or_path, path))
     problems = list(document.problems)
     if not isinstance(document.data, dict):
-        raise InputError(
-            problems or [not_a_mapping(document, "a machine: name, clock_mhz, precision, array, ...")]
-        )
+        raise InputError(problems or [not_a_mapping(document, "a machine: name, clock_mhz, precision, array, ...")])
 
     settings: list[Override] = []
     for text in overrides:
@@ -94,20 +92,13 @@ def find_file(name_or_path: str | os.PathLike[str], folder: str, names: Sequence
         return path
     found = f"no shipped {noun} of this name"
     hint = f"write ./{given} for the file" if given and "\0" not in given and path.is_file() else ""
-    raise InputError.of(
-        repr(given), found, f"a file, or one of {', '.join(names)}", hint or nearest(given, names)
-    )
+    raise InputError.of(repr(given), found, f"a file, or one of {', '.join(names)}", hint or nearest(given, names))
 
 
 def is_path(name_or_path: str | os.PathLike[str]) -> bool:
     """Tell a path from a shipped name: it is a path object, has a separator, or ends as YAML files do."""
     given = os.fspath(name_or_path)
-    return (
-        not isinstance(name_or_path, str)
-        or "/" in given
-        or os.sep in given
-        or given.endswith((".yaml", ".yml"))
-    )
+    return not isinstance(name_or_path, str) or "/" in given or os.sep in given or given.endswith((".yaml", ".yml"))
 
 
 def not_a_mapping(document: Document, expected: str) -> Problem:
@@ -118,9 +109,7 @@ def not_a_mapping(document: Document, expected: str) -> Problem:
 
 def _as_given(name_or_path: str | os.PathLike[str], path: Path) -> str:
     """Name the file as the user did; a shipped one by its short path."""
-    return (
-        os.fspath(name_or_path) if is_path(name_or_path) else f"arch_configs/{path.parent.name}/{path.name}"
-    )
+    return os.fspath(name_or_path) if is_path(name_or_path) else f"arch_configs/{path.parent.name}/{path.name}"
 
 
 def _place(document: Document, settings: Sequence[Override], loc: KeyPath, is_key: bool) -> str:

@@ -12,9 +12,7 @@ from traces.errors import InputError, Problem
 
 
 @click.command()
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON list with every resolved key and nothing else."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list with every resolved key and nothing else.")
 def archs(as_json: bool) -> None:
     """List the shipped machines."""
     machines = {file: load_arch(file) for file in arch_names()}

@@ -189,6 +189,4 @@ def _leakage(arch: Architecture, activity: Activity, table: EnergyTable) -> Iter
         parts.append(("buffers", kib, table.leakage_price("sram_kib")))
     for action, size, p in parts:
         each = p.pj * size * ns_per_cycle
-        yield EnergyLine(
-            "leakage", action, activity.total_cycles, "cycles", each, p.source, p.verified, p.note, None
-        )
+        yield EnergyLine("leakage", action, activity.total_cycles, "cycles", each, p.source, p.verified, p.note, None)

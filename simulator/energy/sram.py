@@ -57,14 +57,10 @@ def read_sram_csv(path: Path, technology_nm: float, source: str, verified: bool)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "bytes that are no UTF-8 text"
         raise InputError.of(name, str(reason), "a CSV file of SRAM energies") from None
-    lines = [
-        (n, line) for n, line in enumerate(text.splitlines(), start=1) if line and not line.startswith("#")
-    ]
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line and not line.startswith("#")]
     if not lines or tuple(next(csv.reader([lines[0][1]]))) != COLUMNS:
         found = lines[0][1] if lines else "nothing"
-        raise InputError.of(
-            f"{name}:{lines[0][0] if lines else 1}", found, "the columns " + ",".join(COLUMNS)
-        )
+        raise InputError.of(f"{name}:{lines[0][0] if lines else 1}", found, "the columns " + ",".join(COLUMNS))
     rows: list[SramRow] = []
     problems: list[Problem] = []
     nodes: set[float] = set()
@@ -123,9 +119,7 @@ def access_pj_per_bit(rows: Sequence[SramRow], capacity_bytes: int, write: bool)
             return pj, ""
     lowest, highest = points[0][0], points[-1][0]
     if lowest < kib < highest:
-        (low, low_pj), (high, high_pj) = next(
-            pair for pair in pairwise(points) if pair[0][0] < kib < pair[1][0]
-        )
+        (low, low_pj), (high, high_pj) = next(pair for pair in pairwise(points) if pair[0][0] < kib < pair[1][0])
         share = math.log(kib / low) / math.log(high / low)
         return low_pj + share * (high_pj - low_pj), ""
     note = f"extrapolated to {kib:g} KiB from {lowest:g} to {highest:g} KiB"

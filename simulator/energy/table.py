@@ -24,9 +24,7 @@ from simulator.arch.yaml_loader import find_file, is_path, not_a_mapping
 from simulator.energy.sram import SramRow, access_pj_per_bit, read_sram_csv
 from traces.errors import InputError, Problem, nearest
 
-PartName = Literal[
-    "register_read", "register_write", "mux_level", "select", "compare", "gate_forward", "gate_backward"
-]
+PartName = Literal["register_read", "register_write", "mux_level", "select", "compare", "gate_forward", "gate_backward"]
 
 
 @dataclass(frozen=True)
@@ -117,9 +115,7 @@ class Parts(Part):
     register_read: Row = Field(description="A bit read from a staging register or an accumulator.")
     register_write: Row = Field(description="A bit written to a staging register or an accumulator.")
     mux_level: Row = Field(description="A bit through one two-way level of the staging multiplexer.")
-    select: Row = Field(
-        description="Choosing the next non-zero, per lane and cycle; bits are window positions."
-    )
+    select: Row = Field(description="Choosing the next non-zero, per lane and cycle; bits are window positions.")
     compare: Row = Field(description="Comparing one gate gradient with the threshold.")
     gate_forward: Row = Field(description="The vector unit's work on one gate value, forward.")
     gate_backward: Row = Field(description="The vector unit's work on one gate value, backward.")
@@ -154,15 +150,11 @@ class EnergyTable(Part):
     name: str = Field(min_length=1, description="The table's name in reports.")
     description: str = Field(default="", description="What it is good for, and which families it draws on.")
     technology_nm: float = Field(gt=0, description="Node of the logic, in nanometres.")
-    sources: dict[str, str] = Field(
-        default={}, description="Short names for sources that several rows share."
-    )
+    sources: dict[str, str] = Field(default={}, description="Short names for sources that several rows share.")
     multiply: Arithmetic = Field(description="Multiplications by format.")
     add: Arithmetic = Field(description="Additions by format.")
     sram: tuple[SramRow, ...] | None = Field(default=None, description="SRAM accesses by rising capacity.")
-    sram_csv: SramFile | None = Field(
-        default=None, description="SRAM accesses from a file, instead of `sram`."
-    )
+    sram_csv: SramFile | None = Field(default=None, description="SRAM accesses from a file, instead of `sram`.")
     dram: dict[str, Row] = Field(description="DRAM accesses by standard.")
     parts: Parts = Field(description="Small parts around the MACs.")
     ratios: Ratios = Field(description="What is known only relative to something else.")
@@ -279,8 +271,7 @@ class EnergyTable(Part):
                 f"energy table {self.name}",
                 f"no row {section}.{key}",
                 f"one of {', '.join(f'{section}.{name}' for name in there) or 'its rows'}",
-                nearest(key, there)
-                or "name another format or standard, or add the row to a table of your own",
+                nearest(key, there) or "name another format or standard, or add the row to a table of your own",
             )
         return Price(f"{section}.{key}", row.pj, row.bits, self._source(row.source), row.verified)
 
@@ -295,9 +286,7 @@ class EnergyTable(Part):
         if self.sram is not None:
             sizes = [row.capacity_kib for row in self.sram]
             if not sizes or sorted(set(sizes)) != sizes:
-                raise wrong(
-                    f"SRAM capacities {sizes}", "at least one row of sram, in rising order of capacity_kib"
-                )
+                raise wrong(f"SRAM capacities {sizes}", "at least one row of sram, in rising order of capacity_kib")
         if not self.dram:
             raise wrong("no rows under dram", "at least one DRAM standard")
         return self
@@ -364,9 +353,7 @@ def _unknown_sources(document: Document, table: EnergyTable) -> list[Problem]:
             source = data.get("source")
             if isinstance(source, str) and " " not in source.strip() and source not in table.sources:
                 known = list(table.sources)
-                expected = (
-                    "a key of sources" + (f" ({', '.join(known)})" if known else "") + ", or a sentence"
-                )
+                expected = "a key of sources" + (f" ({', '.join(known)})" if known else "") + ", or a sentence"
                 where = document.place((*path, "source"))
                 problems.append(Problem(where, repr(source), expected, nearest(source, known)))
             for key, value in data.items():

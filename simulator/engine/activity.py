@@ -104,9 +104,7 @@ class ActivityBuilder:
         """Append a step."""
         for planned in plan.products:
             p = planned.product
-            self._keys.append(
-                ProductKey(step, p.layer, p.name, p.phase, p.time, p.recorded, p.m, p.k, p.n)
-            )
+            self._keys.append(ProductKey(step, p.layer, p.name, p.phase, p.time, p.recorded, p.m, p.k, p.n))
         rows: Sequence[Int64s] = [planned.counts for planned in plan.products]
         columns = self._columns
         columns["counts"].append(np.array(rows, dtype=np.int64).reshape(-1, len(COUNTS)))
@@ -116,9 +114,7 @@ class ActivityBuilder:
         columns["stalls"].append(times.stalls)
         for unit, cycles in times.busy.items():
             self._busy[unit] += cycles
-        self._intervals += [
-            Interval(i.unit, i.name, i.start + self._now, i.end + self._now) for i in times.intervals
-        ]
+        self._intervals += [Interval(i.unit, i.name, i.start + self._now, i.end + self._now) for i in times.intervals]
         self._step_cycles[step] = times.total_cycles
         self._events += times.events
         self._now += times.total_cycles

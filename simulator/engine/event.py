@@ -108,9 +108,7 @@ class _Machine:
         total = int(env.now)
         if len(self.plan.job_product):
             self.stalls[self.plan.job_product[-1], STALLS.index("drain")] += total - self.array_free_at
-        return StepTimes(
-            total, self.start, self.end, self.stalls, self.busy, events, tuple(self.intervals or ())
-        )
+        return StepTimes(total, self.start, self.end, self.stalls, self.busy, events, tuple(self.intervals or ()))
 
     # --- blocks ------------------------------------------------------------------------------------------
 
@@ -281,9 +279,7 @@ class _Machine:
                 freed, self.freed[buffer] = self.freed[buffer], self.env.event()
                 freed.succeed()
 
-    def charge_stalls(
-        self, product: int, dependencies: list[simpy.Event], shared: int, skip: int, output: int
-    ) -> None:
+    def charge_stalls(self, product: int, dependencies: list[simpy.Event], shared: int, skip: int, output: int) -> None:
         """Split the time since the array was free by the first condition that was not yet met."""
         met = (
             max((event.value for event in dependencies), default=0),

@@ -76,7 +76,7 @@ def _in_processes(
     # kernel's), and a fork copies their locks in whatever state they are. Numba's kernels come from its cache
     # on disk.
     context = multiprocessing.get_context("spawn")
-    ours = {child.pid for child in multiprocessing.active_children()}
+    not_ours = {child.pid for child in multiprocessing.active_children()}
     executor = ProcessPoolExecutor(workers, mp_context=context)
     finished = False
     try:
@@ -99,7 +99,7 @@ def _in_processes(
     finally:
         if not finished:
             for child in multiprocessing.active_children():
-                if child.pid not in ours:
+                if child.pid not in not_ours:
                     child.terminate()
         executor.shutdown(wait=True, cancel_futures=True)
 

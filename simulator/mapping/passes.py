@@ -55,9 +55,7 @@ class PassCache:
         return self._tables[key]
 
 
-def _count(
-    mechanism: Mechanism, operand: OperandMask | None, m: int, k: int, rows: int, tile_k: int
-) -> PassTable:
+def _count(mechanism: Mechanism, operand: OperandMask | None, m: int, k: int, rows: int, tile_k: int) -> PassTable:
     if operand is None:
         # All passes of an unrecorded operand are full of non-zeros; only the last may have fewer rows.
         passes = -(-m // rows)

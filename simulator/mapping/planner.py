@@ -99,9 +99,7 @@ class _SystemPlanner:
             cycles = _array_cycles(self.arch, product, passes)
         counts = array_counts(self.arch, product, passes)
         first_job = len(self.table.jobs)
-        ProductJobs(
-            self.table, self.traffic, self.resident, product, index, tiling, passes, counts
-        ).write()
+        ProductJobs(self.table, self.traffic, self.resident, product, index, tiling, passes, counts).write()
         for after in product.after:
             on_chip = after.on_chip and tiling.skip_on_chip
             self.table.waits.append((index, after.product, int(on_chip)))

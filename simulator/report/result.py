@@ -154,9 +154,7 @@ class Report:
             activity.start,
             activity.end,
         )
-        for key, dense, executed, cycles, start, end in zip(
-            activity.keys, *(c.tolist() for c in columns), strict=True
-        ):
+        for key, dense, executed, cycles, start, end in zip(activity.keys, *(c.tolist() for c in columns), strict=True):
             if key.k == 0:
                 continue
             row = {"step": key.step, "layer": key.layer, "product": key.product}

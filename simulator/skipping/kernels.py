@@ -170,9 +170,7 @@ def _first_needed(pending: Words, base: int, reach: int) -> int:
 
 
 @compiled
-def finish_times(
-    words: Words, depth: int, refill: int, cycles: Counts, reads: Counts, silent: Counts
-) -> None:
+def finish_times(words: Words, depth: int, refill: int, cycles: Counts, reads: Counts, silent: Counts) -> None:
     """Apply the lookahead law without bank limits, and without stepping cycles. Takes O(K + non-zeros).
 
     Let B[k] be the first cycle at whose start the base is at k or beyond, B[k] = 0 for k <= 0. A lane that

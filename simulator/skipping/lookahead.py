@@ -216,9 +216,7 @@ class VectorSkip(Mechanism):
     literature: ClassVar[str] = "block-structured GPU kernels; lookahead with depth 1, unlimited refill"
 
     mechanism: Literal["vector_skip"] = "vector_skip"
-    block: int = Field(
-        default=1, ge=1, description="Positions skipped together: only where all are zero in all lanes."
-    )
+    block: int = Field(default=1, ge=1, description="Positions skipped together: only where all are zero in all lanes.")
 
     def count(self, masks: PassMasks) -> PassCounts:
         """Apply the law to every pass: exact counts, each int64 [P]."""

@@ -120,9 +120,7 @@ class _Program:
         The vector unit makes the first dG alone, for no dh of a later time step is behind it; each dh but the last
         is followed by the dG of the time step before.
         """
-        gradients = [
-            self._mask(layer, hidden_name, hidden, t) for t in self._times(layer, "backward")
-        ]
+        gradients = [self._mask(layer, hidden_name, hidden, t) for t in self._times(layer, "backward")]
         made = self._gates_backward(layer, gradients[0], self._times(layer, "backward")[0])
         previous = made
         for i, t in enumerate(self._times(layer, "backward")):

@@ -170,9 +170,7 @@ def test_pinned_tiles_are_whole_passes() -> None:
 SIZES = st.sampled_from([1, 3, 32, 100, 1024])
 
 
-@given(
-    SIZES, SIZES, st.integers(1, 64), st.booleans(), st.sampled_from(["fp16", "fp32"]), st.integers(1, 600)
-)
+@given(SIZES, SIZES, st.integers(1, 64), st.booleans(), st.sampled_from(["fp16", "fp32"]), st.integers(1, 600))
 def test_machine_exists_exactly_if_its_least_tiles_fit(
     rows: int, columns: int, kib: int, double: bool, operand: str, tile_k: int
 ) -> None:

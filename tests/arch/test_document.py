@@ -74,9 +74,7 @@ PLAIN = st.recursive(
     | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(codec="ascii", exclude_characters="\x7f", min_codepoint=32), max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text("abcxyz", min_size=1), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abcxyz", min_size=1), inner, max_size=3),
     max_leaves=12,
 )
 
@@ -92,9 +90,7 @@ def test_json_is_read_as_json_reads_it(data: object) -> None:
 def test_positions_are_those_of_keys_and_values() -> None:
     text = "a: 1\nbuffers:\n  skip: {capacity_kib: 12, double: on}\nlist: [5,\n  {x: 6}]\n"
     document = parse_document(text, "configs/x.yaml")
-    assert document.place(("buffers", "skip", "capacity_kib")) == (
-        "configs/x.yaml:3:24 buffers.skip.capacity_kib"
-    )
+    assert document.place(("buffers", "skip", "capacity_kib")) == ("configs/x.yaml:3:24 buffers.skip.capacity_kib")
     assert document.place(("buffers", "skip", "double"), True) == "configs/x.yaml:3:28 buffers.skip.double"
     assert document.place(("list", 1, "x")) == "configs/x.yaml:5:7 list.1.x"
     # What is absent stands at its owner's key.

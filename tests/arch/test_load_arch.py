@@ -220,9 +220,7 @@ JUNK: st.SearchStrategy[Any] = st.recursive(
     | st.floats()
     | st.text(max_size=6)
     | st.sampled_from(["ideal", "dense", "lookahead", "auto", "fp16"]),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(max_size=4), inner, max_size=6)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(max_size=4), inner, max_size=6),
     max_leaves=25,
 )
 

@@ -19,9 +19,7 @@ from traces.errors import InputError
 ALIKE = ("dense", "gated", "vector_skip", "staged_window", "independent_lanes")
 
 
-def test_configs_are_found_in_a_wheel_and_in_a_checkout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_configs_are_found_in_a_wheel_and_in_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "simulator"
     package.mkdir()
     monkeypatch.setattr(simulator, "__file__", str(package / "__init__.py"))
@@ -77,16 +75,12 @@ def test_shipped_machine_points_editors_to_the_schema(name: str) -> None:
 
 
 def test_schema_file_is_fresh() -> None:
-    assert schema_path().read_text(encoding="utf-8") == schema_text(), (
-        "run python -m simulator.arch.json_schema"
-    )
+    assert schema_path().read_text(encoding="utf-8") == schema_text(), "run python -m simulator.arch.json_schema"
 
 
 def test_schema_knows_every_shipped_mechanism_and_key() -> None:
     schema = machine_schema()
-    shipped = {
-        name for name, kind in Mechanism.registered.items() if kind.__module__.startswith("simulator.")
-    }
+    shipped = {name for name, kind in Mechanism.registered.items() if kind.__module__.startswith("simulator.")}
     union = schema["$defs"]["Mechanism"]
     assert set(union["discriminator"]["mapping"]) == shipped
     for reference in union["oneOf"]:
@@ -149,9 +143,7 @@ def test_archs_json_is_every_resolved_machine() -> None:
 
 def skipstone_run(*arguments: str) -> subprocess.CompletedProcess[str]:
     code = "import sys; sys.argv[0] = 'skipstone'; from simulator.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
-    )
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
 
 
 def test_validate_tells_good_files_and_all_problems_of_the_others(tmp_path: Path) -> None:
@@ -173,9 +165,7 @@ def test_validate_tells_good_files_and_all_problems_of_the_others(tmp_path: Path
 
 def test_validate_takes_a_table_beside_the_file(tmp_path: Path) -> None:
     text = (config_root() / "machines" / "gated.yaml").read_text(encoding="utf-8")
-    (tmp_path / "own.yaml").write_text(
-        (config_root() / "energy" / "cmos_7nm.yaml").read_text(encoding="utf-8")
-    )
+    (tmp_path / "own.yaml").write_text((config_root() / "energy" / "cmos_7nm.yaml").read_text(encoding="utf-8"))
     machine = tmp_path / "machine.yaml"
     machine.write_text(text.replace("energy_table: cmos_45nm", "energy_table: own.yaml"))
     assert CliRunner().invoke(skipstone, ["validate", str(machine)]).exit_code == 0

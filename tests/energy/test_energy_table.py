@@ -184,12 +184,8 @@ def test_extrapolation_is_never_silent(capacity_bytes: int) -> None:
 
 
 def test_extrapolation_is_the_power_law_of_the_two_nearest_rows(at_45nm: EnergyTable) -> None:
-    assert at_45nm.sram_pj_per_bit(2 * KIB, False) * 64 == pytest.approx(
-        5
-    )  # 10 to 20 from 8 to 32: a square root
-    assert at_45nm.sram_pj_per_bit(32 * 1024 * KIB, False) * 64 == pytest.approx(
-        500
-    )  # 20 to 100 from 32 to 1024
+    assert at_45nm.sram_pj_per_bit(2 * KIB, False) * 64 == pytest.approx(5)  # 10 to 20 from 8 to 32: a square root
+    assert at_45nm.sram_pj_per_bit(32 * 1024 * KIB, False) * 64 == pytest.approx(500)  # 20 to 100 from 32 to 1024
     assert at_45nm.sram_price(2 * KIB, False).note == "extrapolated to 2 KiB from 8 to 1024 KiB"
 
 
@@ -239,9 +235,7 @@ def test_misspelt_source_is_refused_with_a_hint(tmp_path: Path) -> None:
         "pj: 3.1, bits: 32, technology_nm: 45, source: horowitz",
         "pj: 3.1, bits: 32, technology_nm: 45, source: horowits",
     )
-    with pytest.raises(
-        InputError, match=r"multiply\.int32\.source: found 'horowits'.*did you mean 'horowitz'"
-    ):
+    with pytest.raises(InputError, match=r"multiply\.int32\.source: found 'horowits'.*did you mean 'horowitz'"):
         load_energy_table(path)
 
 
@@ -328,9 +322,7 @@ def test_table_is_found_beside_the_machine(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_unknown_table_lists_the_shipped_ones() -> None:
-    with pytest.raises(
-        InputError, match=r"no shipped energy table of this name; .*cmos_45nm, cmos_7nm.*did you mean"
-    ):
+    with pytest.raises(InputError, match=r"no shipped energy table of this name; .*cmos_45nm, cmos_7nm.*did you mean"):
         load_energy_table("cmos_45")
 
 

@@ -31,9 +31,7 @@ def plain_lookahead(
     base = first_needed() if refill is None else 0
     while base < positions:
         # 1. Each lane requests its next position if the window holds it.
-        requests = {
-            lane: queue[0] for lane, queue in enumerate(todo) if queue and _holds(base, depth, queue[0])
-        }
+        requests = {lane: queue[0] for lane, queue in enumerate(todo) if queue and _holds(base, depth, queue[0])}
         # 2. Each bank grants the smallest position requested of it.
         granted: dict[int, int] = {}
         for k in requests.values():

@@ -17,9 +17,7 @@ def plain_words(by_lane: npt.NDArray[np.bool_], lanes: int) -> npt.NDArray[np.ui
     return words
 
 
-def plain_passes(
-    by_row: npt.NDArray[np.bool_], lanes: int, group: int | None = None
-) -> list[npt.NDArray[np.bool_]]:
+def plain_passes(by_row: npt.NDArray[np.bool_], lanes: int, group: int | None = None) -> list[npt.NDArray[np.bool_]]:
     """Cut bools [rows, K] into passes of at most `lanes` rows that stay within a group of rows."""
     group = len(by_row) if group is None else group
     passes = []

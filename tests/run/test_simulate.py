@@ -28,7 +28,13 @@ def eighty_percent(tmp_path_factory):
     path = tmp_path_factory.mktemp("trace") / "t.npz"
     classifier = DenseLayer("classifier", 32, 50, per="token")
     return synthetic_trace(
-        path, layers=LAYERS, sequence_length=8, batch_size=10, sparsity=0.8, steps=[10, 20, 30], dense_layers=[classifier]
+        path,
+        layers=LAYERS,
+        sequence_length=8,
+        batch_size=10,
+        sparsity=0.8,
+        steps=[10, 20, 30],
+        dense_layers=[classifier],
     )
 
 
@@ -153,7 +159,9 @@ def test_progress_counts_steps(eighty_percent):
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
-@pytest.mark.parametrize(("text", "steps"), [("1:5", (1, 5)), (":5", (None, 5)), ("7:", (7, None)), (":", (None, None))])
+@pytest.mark.parametrize(
+    ("text", "steps"), [("1:5", (1, 5)), (":5", (None, 5)), ("7:", (7, None)), (":", (None, None))]
+)
 def test_step_range_reads_both_sides(text, steps):
     assert step_range(text) == steps
 

@@ -22,9 +22,7 @@ from simulator.skipping.masks import from_bools
 Bools = npt.NDArray[np.bool_]
 KNOWN = json.loads((Path(__file__).parents[1] / "reference" / "known_answers.json").read_text())["lookahead"]
 
-quick = settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+quick = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 small = settings(quick, max_examples=400)
 
 
@@ -180,10 +178,7 @@ def test_with_unlimited_banks_one_more_refill_never_costs_cycles(mask: Bools, wi
 @small
 @given(masks(), windows())
 def test_no_number_of_banks_is_better_than_unlimited(mask: Bools, window: dict[str, Any]) -> None:
-    assert (
-        run_pass(mask, Lookahead(**(window | {"banks": None}))).cycles
-        <= run_pass(mask, Lookahead(**window)).cycles
-    )
+    assert run_pass(mask, Lookahead(**(window | {"banks": None}))).cycles <= run_pass(mask, Lookahead(**window)).cycles
 
 
 def at(positions: int, *lanes: tuple[int, ...]) -> Bools:
@@ -216,9 +211,7 @@ def test_with_limited_banks_more_costs_cycles_rarely() -> None:
     tried = 0
     for _ in range(20):
         lanes, positions = int(rng.integers(2, 9)), int(rng.integers(3, 26))
-        passes = from_bools(
-            rng.random((1000, lanes, positions)) < rng.choice([0.1, 0.2, 0.5], size=(1000, 1, 1))
-        )
+        passes = from_bools(rng.random((1000, lanes, positions)) < rng.choice([0.1, 0.2, 0.5], size=(1000, 1, 1)))
         depth, banks = int(rng.integers(3, positions + 2)), int(rng.integers(1, 8))
         refill = int(rng.integers(1, depth))
         before = Lookahead(depth=depth, refill=refill, banks=banks).count(passes).cycles

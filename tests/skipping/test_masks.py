@@ -79,9 +79,7 @@ def test_from_bools_equals_indexing(case: tuple[Bools, int]) -> None:
     same(from_bools(np.stack([mask, ~mask])), [mask, ~mask], len(mask))
 
 
-@pytest.mark.parametrize(
-    ("lanes", "rows"), [(1, 1), (5, 12), (64, 64), (64, 129), (65, 66), (130, 390), (130, 3)]
-)
+@pytest.mark.parametrize(("lanes", "rows"), [(1, 1), (5, 12), (64, 64), (64, 129), (65, 66), (130, 390), (130, 3)])
 def test_full_masks_are_all_ones(lanes: int, rows: int) -> None:
     same(full(lanes, 7, rows), plain_passes(np.ones((rows, 7), np.bool_), lanes), lanes)
     same(full(lanes, 3), [np.ones((lanes, 3), np.bool_)], lanes)

@@ -82,9 +82,7 @@ def test_the_mask_of_a_plain_dense_array_is_not_read() -> None:
         ({"mechanism": "vector_skip", "block": 0}, "skipping.block", "0", ""),
     ],
 )
-def test_a_wrong_mapping_says_where_what_and_what_would_be_right(
-    spec: Any, where: str, found: str, hint: str
-) -> None:
+def test_a_wrong_mapping_says_where_what_and_what_would_be_right(spec: Any, where: str, found: str, hint: str) -> None:
     with pytest.raises(InputError) as error:
         run_pass(MASK, spec)
     problem = next(p for p in error.value.problems if p.found.startswith(found))

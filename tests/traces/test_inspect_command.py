@@ -19,9 +19,7 @@ from traces.inspection import even_selection
 
 
 def run(*arguments):
-    result = CliRunner().invoke(
-        inspect, [str(a) for a in arguments], catch_exceptions=False, env={"COLUMNS": "80"}
-    )
+    result = CliRunner().invoke(inspect, [str(a) for a in arguments], catch_exceptions=False, env={"COLUMNS": "80"})
     assert result.exit_code == 0
     return result.stdout
 
@@ -145,9 +143,7 @@ def test_curve_shows_its_head_and_tail(path):
 
 
 def test_a_short_trace_is_shown_whole_and_the_unknown_is_said_to_be(tmp_path):
-    path = synthetic_trace(
-        tmp_path / "x.npz", input_size=2, hidden_size=8, sequence_length=3, batch_size=2, steps=12
-    )
+    path = synthetic_trace(tmp_path / "x.npz", input_size=2, hidden_size=8, sequence_length=3, batch_size=2, steps=12)
     text = run(path)
     assert "evenly chosen" not in text
     assert "corpus      not stated" in text
@@ -165,9 +161,7 @@ def test_padded_steps_show_the_share_of_real_ones(tmp_path):
 
 
 def test_a_trace_without_steps_is_shown(tmp_path):
-    path = synthetic_trace(
-        tmp_path / "x.npz", input_size=2, hidden_size=8, sequence_length=4, batch_size=2, steps=0
-    )
+    path = synthetic_trace(tmp_path / "x.npz", input_size=2, hidden_size=8, sequence_length=4, batch_size=2, steps=0)
     assert "0 recorded" in run(path)
     assert json.loads(run(path, "--json"))["steps"] == []
 

@@ -22,9 +22,7 @@ def masks(path):
     kind=st.sampled_from(["lstm", "gru", "rnn", "linear"]),
     valid=st.none() | st.lists(st.integers(0, 7), min_size=4, max_size=4),
 )
-def test_zeros_are_exactly_the_rounded_share_of_real_elements(
-    tmp_path_factory, share, correlation, kind, valid
-):
+def test_zeros_are_exactly_the_rounded_share_of_real_elements(tmp_path_factory, share, correlation, kind, valid):
     path = tmp_path_factory.mktemp("synthetic") / "x.npz"
     synthetic_trace(
         path,
@@ -93,9 +91,7 @@ def test_stacked_layers_take_the_hidden_state_of_the_one_before(tmp_path):
 
 def test_layers_may_be_given_as_they_are(tmp_path):
     layers = (Layer("a", "lstm", 3, 4), Layer("b", "linear", 4, 9))
-    path = synthetic_trace(
-        tmp_path / "x.npz", layers=layers, sequence_length=2, batch_size=2, hidden_sparsity=0.5
-    )
+    path = synthetic_trace(tmp_path / "x.npz", layers=layers, sequence_length=2, batch_size=2, hidden_sparsity=0.5)
     with Trace(path) as trace:
         assert trace.layers == layers
         assert trace.step(0).layers["b"].hidden is None

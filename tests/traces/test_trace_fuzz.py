@@ -77,9 +77,7 @@ def test_a_directory_entry_that_swallows_an_optional_member_is_refused(original)
     entries = [match.start() for match in re.finditer(b"PK\x01\x02", intact)]
     # The comment of the last entry but one, stretched over the last entry.
     damaged = bytearray(intact)
-    damaged[entries[-2] + 32 : entries[-2] + 34] = (intact.index(b"PK\x05\x06") - entries[-1]).to_bytes(
-        2, "little"
-    )
+    damaged[entries[-2] + 32 : entries[-2] + 34] = (intact.index(b"PK\x05\x06") - entries[-1]).to_bytes(2, "little")
     path.write_bytes(damaged)
     with pytest.raises(InputError, match="number of members"):
         contents(path)
@@ -100,11 +98,7 @@ def test_any_change_of_bytes_is_harmless_or_refused(original, data):
 @settings(derandomize=True, deadline=None, max_examples=200)
 @given(
     st.recursive(
-        st.none()
-        | st.booleans()
-        | st.integers(-2, 9)
-        | st.floats()
-        | st.sampled_from(["lstm", "a", "fixed"]),
+        st.none() | st.booleans() | st.integers(-2, 9) | st.floats() | st.sampled_from(["lstm", "a", "fixed"]),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["step", "name"]), inner),
         max_leaves=6,
     ),
@@ -114,9 +108,7 @@ def test_any_json_value_at_any_place_of_the_header_is_read_or_refused(tmp_path_f
     header, members = plain_trace.small_trace()
     place = header
     while isinstance(place, (dict, list)) and place:
-        key = data.draw(
-            st.sampled_from(sorted(place) if isinstance(place, dict) else list(range(len(place))))
-        )
+        key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else list(range(len(place)))))
         if not isinstance(place[key], (dict, list)) or data.draw(st.booleans()):
             place[key] = value
             break

@@ -167,9 +167,7 @@ def test_a_damaged_step_does_not_hide_the_others(tmp_path):
 
 def test_importing_traces_loads_numpy_and_nothing_heavy():
     program = "import sys, traces; print(*sorted(sys.modules))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     roots = {name.partition(".")[0] for name in loaded.split()}
     assert "numpy" in roots
     assert not roots & {

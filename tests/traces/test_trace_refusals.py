@@ -88,9 +88,7 @@ class Bomb:
 def test_pickled_objects_are_refused_without_loading_them(tmp_path, name):
     bomb = np.array([Bomb()], dtype=object)
     header = bomb if name == "header" else HEADER
-    path = plain_trace.save(
-        tmp_path / "run.npz", header, MEMBERS | ({} if name == "header" else {name: bomb})
-    )
+    path = plain_trace.save(tmp_path / "run.npz", header, MEMBERS | ({} if name == "header" else {name: bomb}))
     assert f"{name}: found pickled Python objects, which are never loaded" in refusal(path)
 
 
@@ -216,9 +214,7 @@ WRONG_MEMBERS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "array", "found"), WRONG_MEMBERS, ids=[found for *_, found in WRONG_MEMBERS]
-)
+@pytest.mark.parametrize(("name", "array", "found"), WRONG_MEMBERS, ids=[found for *_, found in WRONG_MEMBERS])
 def test_a_wrong_array_is_refused_by_its_member(tmp_path, name, array, found):
     message = refusal(plain_trace.save(tmp_path / "run.npz", HEADER, MEMBERS | {name: array}))
     assert found in message
@@ -228,9 +224,7 @@ def test_a_wrong_array_is_refused_by_its_member(tmp_path, name, array, found):
 def test_a_hidden_side_gradient_beyond_the_end_of_a_sequence_is_refused(tmp_path):
     name = "steps/000003/gru0/gate_gradient_hidden"
     ones = BitMask.ones(4, 3, 24).packed
-    assert "time step 2 of sequence 1" in refusal(
-        plain_trace.save(tmp_path / "a", HEADER, MEMBERS | {name: ones})
-    )
+    assert "time step 2 of sequence 1" in refusal(plain_trace.save(tmp_path / "a", HEADER, MEMBERS | {name: ones}))
 
 
 def test_an_input_mask_may_be_set_beyond_the_end_of_a_sequence(tmp_path):

@@ -26,7 +26,9 @@ def lowered(tmp_path, **options):
 
 
 def lstm(name="lstm0", input_needs_gradient=True, **options):
-    return Layer(name=name, kind="lstm", input_size=D, hidden_size=H, input_needs_gradient=input_needs_gradient, **options)
+    return Layer(
+        name=name, kind="lstm", input_size=D, hidden_size=H, input_needs_gradient=input_needs_gradient, **options
+    )
 
 
 def macs(products):
