@@ -110,6 +110,11 @@ class Mechanism(BaseModel):
         """Positions among which a lane chooses its next one each cycle: the width of its selector."""
         return 1
 
+    @property
+    def macs_per_lane(self) -> int:
+        """Multipliers that feed one lane and column: slots of a pass are lanes x macs_per_lane x cycles."""
+        return 1
+
     @abstractmethod
     def count(self, masks: PassMasks) -> PassCounts:
         """Apply the law to every pass."""
