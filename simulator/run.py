@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 from simulator.arch import Architecture, load_arch
 from simulator.energy import load_energy_table, price
-from simulator.engine import Activity, ActivityBuilder
-from simulator.engine.event import run as run_event
+from simulator.engine import Activity, ActivityBuilder, EngineName, run_engine
 from simulator.mapping import PassCache, plan
 from simulator.report import Report
 from simulator.workload import Workload, lower
@@ -25,6 +24,7 @@ def simulate(
     *,
     steps: Steps | None = None,
     baseline: bool = True,
+    engine: EngineName = "compiled",
     record_intervals: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
@@ -38,8 +38,10 @@ def simulate(
         Replay only recorded steps with ``first <= step < last``; None leaves a side open. Default: all.
     baseline : bool
         Also replay on the dense twin and the ideal mechanism, which speed-ups are told against.
+    engine : "compiled" or "event"
+        The fast one, or the readable one; they return the same counts.
     record_intervals : bool
-        Keep what each unit did when, for a timeline.
+        Keep what each unit did when, for a timeline; the event engine does that whatever `engine` says.
     progress : callable, optional
         Called with (steps done, steps to do).
 
@@ -59,7 +61,7 @@ def simulate(
     machines = [machine]
     if baseline:
         machines += [dense_twin(machine), machine.with_mechanism({"mechanism": "ideal"})]
-    runs = _Runs(machines, record_intervals)
+    runs = _Runs(machines, engine, record_intervals)
     for done, number in enumerate(chosen):
         if progress is not None:
             progress(done, len(chosen))
@@ -104,6 +106,7 @@ class _Runs:
     """One replay on several machines that share the pass tables of each step."""
 
     machines: list[Architecture]
+    engine: EngineName
     record_intervals: bool
     builders: dict[str, ActivityBuilder] = field(default_factory=dict)
 
@@ -117,7 +120,7 @@ class _Runs:
                 continue
             seen.add(digest)
             step_plan = plan(machine, workload, cache)
-            times = run_event(step_plan, self.record_intervals and i == 0)
+            times = run_engine(step_plan, self.engine, self.record_intervals and i == 0)
             self.builders.setdefault(digest, ActivityBuilder()).add(workload.step, step_plan, times)
 
     def finish(self) -> list[Activity]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
@@ -16,6 +16,7 @@ from traces.errors import InputError, Problem, nearest
 
 if TYPE_CHECKING:
     from simulator.arch import Architecture
+    from simulator.engine import EngineName
     from simulator.report import Report
     from simulator.run import Steps
     from traces import Trace
@@ -25,13 +26,13 @@ Result = TypeVar("Result")
 QUIET_SECONDS = 2.0  # a run that takes no longer shows no progress
 
 
-def _known_engine(context: click.Context, parameter: click.Parameter, name: str) -> str:
+def _known_engine(context: click.Context, parameter: click.Parameter, name: str) -> EngineName:
     """Check the engine's name against those there are, which are imported only now."""
     from simulator.engine import ENGINES
 
     if name not in ENGINES:
         raise InputError.of("--engine", repr(name), "one of " + ", ".join(ENGINES), nearest(name, ENGINES))
-    return name
+    return cast("EngineName", name)
 
 
 @click.command("simulate", context_settings={"max_content_width": 100})
@@ -54,8 +55,8 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
 @click.option(
     "--engine",
     callback=_known_engine,
-    metavar="NAME",
-    default="event",
+    metavar="compiled|event",
+    default="compiled",
     show_default=True,
     help="What walks the plan; all engines give the same counts and times.",
 )
@@ -75,7 +76,7 @@ def simulate(
     trace_file: str,
     folder: str | None,
     form: str,
-    engine: str,
+    engine: EngineName,
     overrides: tuple[str, ...],
     step_range: str | None,
     no_baseline: bool,
@@ -102,6 +103,7 @@ def simulate(
             trace,
             steps=steps,
             baseline=not no_baseline,
+            engine=engine,
             record_intervals=timeline is not None,
             progress=progress,
         )

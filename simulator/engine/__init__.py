@@ -1,8 +1,34 @@
 """When: engines that walk a plan in integer cycles."""
 
+from typing import Literal, get_args
+
 from simulator.engine.activity import Activity, ActivityBuilder, ProductKey
 from simulator.engine.times import STALLS, UNITS, Interval, StepTimes
+from simulator.mapping import Plan
 
-ENGINES = ("event",)
+EngineName = Literal["compiled", "event"]
+ENGINES: tuple[str, ...] = get_args(EngineName)
 
-__all__ = ["ENGINES", "STALLS", "UNITS", "Activity", "ActivityBuilder", "Interval", "ProductKey", "StepTimes"]
+__all__ = [
+    "ENGINES",
+    "STALLS",
+    "UNITS",
+    "Activity",
+    "ActivityBuilder",
+    "EngineName",
+    "Interval",
+    "ProductKey",
+    "StepTimes",
+    "run_engine",
+]
+
+
+def run_engine(plan: Plan, engine: EngineName, record_intervals: bool = False) -> StepTimes:
+    """Walk a plan with one of the engines; only the event engine records intervals, so it is taken for them."""
+    if engine == "event" or record_intervals:
+        from simulator.engine.event import run
+
+        return run(plan, record_intervals)
+    from simulator.engine.compiled import run as run_compiled
+
+    return run_compiled(plan)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import simpy
 
-from simulator.engine.times import STALLS, UNITS, Interval, StepTimes
+from simulator.engine.times import Int64s, Interval, Moments, StepTimes, summarize
 from simulator.mapping.plan import BUFFERS, NONE, OUTPUT, Plan
 
 # SimPy handles the events of one instant by priority (urgent 0, normal 1), then age. The DRAM looks at its queue
@@ -47,6 +47,11 @@ def run(plan: Plan, record_intervals: bool = False) -> StepTimes:
     return _Machine(plan, record_intervals).run()
 
 
+def times_of(events: list[simpy.Event]) -> Int64s:
+    """When events happened; 0 for those that never did: int64 [len(events)]."""
+    return np.array([event.value if event.triggered else 0 for event in events], dtype=np.int64)
+
+
 @dataclass(order=True)
 class _Request:
     """A DRAM request; sorts by arrival, reads before writes, older job first, then as the DMA asked."""
@@ -65,7 +70,7 @@ class _Machine:
     def __init__(self, plan: Plan, record_intervals: bool) -> None:
         self.plan = plan
         self.env = env = simpy.Environment()
-        jobs, loads, products = len(plan.job_product), len(plan.load_buffer), len(plan.products)
+        jobs, loads = len(plan.job_product), len(plan.load_buffer)
         self.allocated_at = [0] * loads
         self.loaded = [env.event() for _ in range(loads)]
         self.started = [env.event() for _ in range(jobs)]
@@ -83,11 +88,6 @@ class _Machine:
         self.request_came = env.event()
         self.asked = 0
         self.waiting: dict[str, str] = {}
-        self.array_free_at = 0
-        self.stalls = np.zeros((products, len(STALLS)), dtype=np.int64)
-        self.start = np.zeros(products, dtype=np.int64)
-        self.end = np.zeros(products, dtype=np.int64)
-        self.busy = dict.fromkeys(UNITS, 0)
         self.intervals: list[Interval] | None = [] if record_intervals else None
 
     def run(self) -> StepTimes:
@@ -105,10 +105,16 @@ class _Machine:
                 raise DeadlockError(f"stuck at cycle {env.now}: {waits}")
             env.step()
             events += 1
-        total = int(env.now)
-        if len(self.plan.job_product):
-            self.stalls[self.plan.job_product[-1], STALLS.index("drain")] += total - self.array_free_at
-        return StepTimes(total, self.start, self.end, self.stalls, self.busy, events, tuple(self.intervals or ()))
+        moments = Moments(
+            started=times_of(self.started),
+            ended=times_of(self.ended),
+            made=times_of(self.made),
+            stored=times_of(self.stored),
+            allocated=np.array(self.allocated_at, dtype=np.int64),
+            loaded=times_of(self.loaded),
+            total_cycles=self.now,
+        )
+        return summarize(self.plan, moments, events, tuple(self.intervals or ()))
 
     # --- blocks ------------------------------------------------------------------------------------------
 
@@ -144,23 +150,16 @@ class _Machine:
             dependencies[product].append(by[plan.products[awaited].last_job])
         columns = (plan.job_product, plan.job_array_cycles, plan.job_load_shared, plan.job_load_skip)
         rows = zip(*(c.tolist() for c in (*columns, plan.job_load_output)), strict=True)
-        previous = NONE
         for job, (product, cycles, shared, skip, output) in enumerate(rows):
             for event in dependencies[product]:
                 yield from self.wait("array", f"what product {product} depends on", event)
             loads = [load for load in (shared, skip, output) if load != NONE]
             for load in loads:
                 yield from self.wait("array", f"load {load} of job {job}", self.loaded[load])
-            self.charge_stalls(product, dependencies[product], shared, skip, output)
-            if product != previous:
-                self.start[product], previous = self.now, product
             self.started[job].succeed(self.now)
             yield from self.work("array", cycles, product, job)
-            self.array_free_at = self.now
             self.ended[job].succeed(self.now)
             self.free(job, output=False)
-            if plan.dram is None:
-                self.end[product] = self.now
 
     def output_port(self) -> Process:
         """Drain finished output tiles while and after the array works on them."""
@@ -241,8 +240,7 @@ class _Machine:
             self.note(unit, self.plan.products[product].label, cycles, job)
 
     def note(self, unit: str, name: str, cycles: int, job: int) -> None:
-        """Count what a unit has just done."""
-        self.busy[unit] += cycles
+        """Note what a unit has just done, if somebody wants to know."""
         if self.intervals is not None:
             self.intervals.append(Interval(unit, f"{name} (job {job})", self.now - cycles, self.now))
 
@@ -266,8 +264,7 @@ class _Machine:
         return self.stored[self.plan.products[product].last_job]
 
     def finish(self, job: int) -> None:
-        """Note that a job's results are stored, and give its output tile back."""
-        self.end[self.plan.job_product[job]] = self.now
+        """Give back the output tile of a job whose results are stored."""
         self.free(job, output=True)
 
     def free(self, job: int, output: bool) -> None:
@@ -278,19 +275,3 @@ class _Machine:
                 self.free_bytes[buffer] += int(self.plan.load_space_bytes[load])
                 freed, self.freed[buffer] = self.freed[buffer], self.env.event()
                 freed.succeed()
-
-    def charge_stalls(self, product: int, dependencies: list[simpy.Event], shared: int, skip: int, output: int) -> None:
-        """Split the time since the array was free by the first condition that was not yet met."""
-        met = (
-            max((event.value for event in dependencies), default=0),
-            self.loaded[shared].value if shared != NONE else 0,
-            self.loaded[skip].value if skip != NONE else 0,
-            self.allocated_at[output] if output != NONE else 0,
-            self.loaded[output].value if output != NONE else 0,
-        )
-        since = self.array_free_at
-        for reason, at in enumerate(met):
-            if at > since:
-                self.stalls[product, reason] += at - since
-                since = at
-        assert since == self.now, "a job starts as soon as all that it needs is there"

@@ -1,4 +1,4 @@
-"""What an engine returns: the times of one step, in integer cycles from its start."""
+"""The times of one step, in integer cycles from its start: what engines measure, and what follows from it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
+from simulator.mapping import Plan
+from simulator.mapping.plan import NONE
 
 Int64s = npt.NDArray[np.int64]
 
@@ -24,6 +27,32 @@ class Interval:
     name: str
     start: int
     end: int
+
+
+@dataclass(frozen=True)
+class Moments:
+    """When things happened: all that an engine finds out. Everything else follows from it and the plan.
+
+    Attributes
+    ----------
+    started, ended : int64 [jobs]
+        The array's work on a job.
+    made, stored : int64 [jobs]
+        When the vector unit had made a job's results, and when they were in DRAM; 0 for jobs that complete no
+        output tile, and with ``memory: ideal``.
+    allocated, loaded : int64 [loads]
+        When a tile had its room, and when its bytes were there.
+    total_cycles : int
+        When all blocks had done their last work.
+    """
+
+    started: Int64s
+    ended: Int64s
+    made: Int64s
+    stored: Int64s
+    allocated: Int64s
+    loaded: Int64s
+    total_cycles: int
 
 
 @dataclass(frozen=True)
@@ -55,3 +84,57 @@ class StepTimes:
     busy: dict[str, int]
     events: int = 0
     intervals: tuple[Interval, ...] = field(default=())
+
+
+def summarize(plan: Plan, moments: Moments, events: int = 0, intervals: tuple[Interval, ...] = ()) -> StepTimes:
+    """Derive a step's times from what an engine measured."""
+    products = len(plan.products)
+    first = np.array([p.first_job for p in plan.products], dtype=np.int64)
+    last = np.array([p.last_job for p in plan.products], dtype=np.int64)
+    stalls = np.zeros((products, len(STALLS)), dtype=np.int64)
+    if len(plan.job_product):
+        np.add.at(stalls, plan.job_product, _job_stalls(plan, moments, last))
+        stalls[plan.job_product[-1], STALLS.index("drain")] += moments.total_cycles - moments.ended[-1]
+    busy = {
+        "dram": 0,
+        "array": int(plan.job_array_cycles.sum()),
+        "vector_unit": int(plan.job_vector_cycles.sum()),
+    }
+    if plan.dram is not None:
+        sizes = np.concatenate([plan.load_dram_bytes, plan.job_store_bytes])
+        busy["dram"] = int((-(-sizes * plan.dram.rate_denominator // plan.dram.rate_numerator)).sum())
+    return StepTimes(
+        total_cycles=moments.total_cycles,
+        start=moments.started[first],
+        end=(moments.ended if plan.dram is None else moments.stored)[last],
+        stalls=stalls,
+        busy=busy,
+        events=events,
+        intervals=intervals,
+    )
+
+
+def _job_stalls(plan: Plan, moments: Moments, last_job: Int64s) -> Int64s:
+    """Split the time in which the array stood before each job: int64 [jobs, len(STALLS)]."""
+    depends = np.zeros(len(plan.products), dtype=np.int64)
+    awaited = last_job[plan.waits_for]
+    on_chip = plan.waits_on_chip.astype(bool)
+    np.maximum.at(depends, plan.waits_product, np.where(on_chip, moments.made[awaited], moments.stored[awaited]))
+
+    def of_load(times: Int64s, load: Int64s) -> Int64s:
+        return np.where(load == NONE, 0, np.append(times, 0)[load])
+
+    met = np.stack(
+        [
+            np.append(0, moments.ended[:-1]),
+            depends[plan.job_product],
+            of_load(moments.loaded, plan.job_load_shared),
+            of_load(moments.loaded, plan.job_load_skip),
+            of_load(moments.allocated, plan.job_load_output),
+            of_load(moments.loaded, plan.job_load_output),
+        ],
+        axis=1,
+    )
+    reached = np.maximum.accumulate(met, axis=1)
+    assert np.array_equal(reached[:, -1], moments.started), "a job starts as soon as all that it needs is there"
+    return np.pad(np.diff(reached, axis=1), ((0, 0), (0, 1)))

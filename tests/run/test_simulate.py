@@ -153,6 +153,11 @@ def test_another_batch_shape_and_kind_run(tmp_path):
     assert set(report.cycles_by("layer")) == {"a", "b", "c"}
 
 
+def test_both_engines_give_the_same_report(eighty_percent):
+    reports = [simulate("zero_skip", eighty_percent, engine=engine).to_json() for engine in ("compiled", "event")]
+    assert reports[0] == reports[1]
+
+
 def test_progress_counts_steps(eighty_percent):
     seen = []
     simulate("dense", eighty_percent, baseline=False, progress=lambda done, todo: seen.append((done, todo)))
@@ -168,12 +173,12 @@ def test_step_range_reads_both_sides(text, steps):
 
 @pytest.mark.parametrize("text", ["5", "a:b", "1:2:3", "", "1.5:2"])
 def test_step_range_refuses_anything_else(text):
-    with pytest.raises(InputError, match="--steps: found .*; expected A:B"):
+    with pytest.raises(InputError, match=r"--steps: found .*; expected A:B"):
         step_range(text)
 
 
 def test_a_range_without_a_recorded_step_is_refused(eighty_percent):
-    with pytest.raises(InputError, match="--steps 31:40: found no recorded step in that range.*10 to 30"):
+    with pytest.raises(InputError, match=r"--steps 31:40: found no recorded step in that range.*10 to 30"):
         simulate("dense", eighty_percent, steps=(31, 40))
 
 

@@ -1,0 +1,93 @@
+"""The fast engine: the same plan and the same rules as `simulator.engine.event`, walked as arrays.
+
+In each cycle in which something is due, whatever can happen happens, again and again until nothing more does; then
+the DRAM chooses; then time moves on to the next due cycle. Which of two things of one cycle is done first changes
+nothing (MODEL.md, "Same cycle"). Compiled by Numba on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulator.engine.event import DeadlockError
+from simulator.engine.event import run as run_event
+from simulator.engine.times import Moments, StepTimes, summarize
+from simulator.mapping.plan import OUTPUT, Plan
+
+if TYPE_CHECKING:
+    from simulator.engine.times import Int64s
+
+
+def run(plan: Plan) -> StepTimes:
+    """Walk a plan and return its times: those of `event.run`, to the last count.
+
+    Raises
+    ------
+    DeadlockError
+        If the machine gets stuck: the plan asks for what the machine cannot hold.
+    """
+    if plan.dram is None:
+        return summarize(plan, _array_alone(plan))
+    from simulator.engine.kernels import walk
+
+    jobs, loads = len(plan.job_product), len(plan.load_buffer)
+    started, ended, made, stored = np.zeros((4, jobs), dtype=np.int64)
+    allocated, loaded = np.zeros((2, loads), dtype=np.int64)
+    output = plan.load_buffer == OUTPUT
+    total = walk(
+        plan.job_product,
+        plan.job_array_cycles,
+        np.flatnonzero(plan.job_completes),
+        plan.job_drain_cycles,
+        plan.job_tail_cycles,
+        plan.job_vector_cycles,
+        plan.job_store_bytes,
+        plan.job_load_skip,
+        plan.job_load_shared,
+        plan.job_load_output,
+        plan.load_buffer,
+        plan.load_space_bytes,
+        plan.load_dram_bytes,
+        plan.load_after_product,
+        *_by_job(plan.load_last_job, ~output, jobs),
+        *_by_job(plan.load_last_job, output, jobs),
+        *_by_job(plan.waits_product, np.ones(len(plan.waits_product), dtype=bool), len(plan.products)),
+        plan.waits_for,
+        plan.waits_on_chip,
+        np.array([p.last_job for p in plan.products], dtype=np.int64),
+        np.array(plan.capacity_bytes, dtype=np.int64),
+        plan.dram.rate_numerator,
+        plan.dram.rate_denominator,
+        plan.dram.latency_cycles,
+        plan.dram.queue,
+        plan.vector_latency_cycles,
+        started,
+        ended,
+        made,
+        stored,
+        allocated,
+        loaded,
+    )
+    if total < 0:
+        run_event(plan)  # says who waits on what
+        raise DeadlockError("the compiled engine is stuck where the event engine is not: please report this plan")
+    return summarize(plan, Moments(started, ended, made, stored, allocated, loaded, int(total)))
+
+
+def _array_alone(plan: Plan) -> Moments:
+    """With ``memory: ideal`` the array works through its jobs without a pause."""
+    ended = np.cumsum(plan.job_array_cycles)
+    nothing = np.zeros_like(ended)
+    none = np.zeros(0, dtype=np.int64)
+    total = int(ended[-1]) if len(ended) else 0
+    return Moments(ended - plan.job_array_cycles, ended, nothing, nothing, none, none, total)
+
+
+def _by_job(owner: Int64s, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]], count: int) -> tuple[Int64s, Int64s]:
+    """Group the chosen rows by their owner: offsets int64 [count + 1], and row numbers."""
+    rows = np.flatnonzero(chosen)
+    rows = rows[np.argsort(owner[rows], kind="stable")]
+    offsets = np.searchsorted(owner[rows], np.arange(count + 1))
+    return offsets.astype(np.int64), rows.astype(np.int64)

@@ -1,0 +1,210 @@
+"""The compiled walk of a plan."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.skipping.kernels import compiled
+
+Int64s = npt.NDArray[np.int64]
+NEVER = np.int64(2**62)
+
+
+@compiled
+def walk(
+    job_product: Int64s,
+    job_array_cycles: Int64s,
+    completing: Int64s,
+    job_drain_cycles: Int64s,
+    job_tail_cycles: Int64s,
+    job_vector_cycles: Int64s,
+    job_store_bytes: Int64s,
+    job_load_skip: Int64s,
+    job_load_shared: Int64s,
+    job_load_output: Int64s,
+    load_buffer: Int64s,
+    load_space_bytes: Int64s,
+    load_dram_bytes: Int64s,
+    load_after_product: Int64s,
+    tiles_of: Int64s,
+    tiles: Int64s,
+    outputs_of: Int64s,
+    outputs: Int64s,
+    waits_of: Int64s,
+    waits: Int64s,
+    waits_for: Int64s,
+    waits_on_chip: Int64s,
+    last_job: Int64s,
+    free_bytes: Int64s,
+    rate_numerator: int,
+    rate_denominator: int,
+    latency_cycles: int,
+    queue: int,
+    vector_latency_cycles: int,
+    started: Int64s,
+    ended: Int64s,
+    made: Int64s,
+    stored: Int64s,
+    allocated: Int64s,
+    loaded: Int64s,
+) -> int:
+    """Fill the six arrays of `Moments` and return the total cycles; -1 where nothing can happen any more.
+
+    The first arguments are columns of `Plan`. ``tiles_of``, ``outputs_of`` [jobs + 1] and ``waits_of``
+    [products + 1] are offsets into ``tiles``, ``outputs`` (loads whose room a job gives back when it ends, and when
+    it is stored) and ``waits`` (rows of ``waits_for`` and ``waits_on_chip``). ``free_bytes`` is used up.
+    """
+    jobs, loads, stores = len(job_product), len(load_buffer), len(completing)
+    for times in (started, ended, made, stored):
+        times[:] = NEVER
+    for times in (allocated, loaded):
+        times[:] = NEVER
+    # Requests wait in two queues, reads and writes, each in order of arrival.
+    read_queue, read_arrival = np.empty(loads, np.int64), np.empty(loads, np.int64)
+    write_queue, write_arrival = np.empty(stores, np.int64), np.empty(stores, np.int64)
+    reads_in = reads_out = writes_in = writes_out = 0  # entered the queue, left it
+    reads_done = writes_done = 0
+    serving, serving_read, dram_end = -1, False, NEVER
+    load = job = 0
+    working = False
+    port = vector = out = 0  # indices into `completing`
+    port_end, vector_end = np.int64(0), np.int64(0)
+    port_on = vector_on = False
+    now = np.int64(0)
+    while True:
+        moved = True
+        due = NEVER
+        while moved:
+            moved = False
+            due = NEVER
+            # DRAM: the last byte of what it serves.
+            if serving >= 0 and dram_end <= now:
+                if serving_read:
+                    loaded[serving] = now
+                    reads_done += 1
+                else:
+                    stored[serving] = now
+                    writes_done += 1
+                    for i in range(outputs_of[serving], outputs_of[serving + 1]):
+                        free_bytes[load_buffer[outputs[i]]] += load_space_bytes[outputs[i]]
+                serving = -1
+                moved = True
+            # DMA in.
+            while load < loads:
+                after = load_after_product[load]
+                if after >= 0 and stored[last_job[after]] > now:
+                    break
+                if allocated[load] == NEVER:
+                    if free_bytes[load_buffer[load]] < load_space_bytes[load]:
+                        break
+                    free_bytes[load_buffer[load]] -= load_space_bytes[load]
+                    allocated[load] = now
+                if load_dram_bytes[load] == 0:
+                    loaded[load] = now
+                elif reads_in - reads_done < queue:
+                    read_queue[reads_in], read_arrival[reads_in] = load, now
+                    reads_in += 1
+                else:
+                    break
+                load += 1
+                moved = True
+            # Array.
+            while job < jobs:
+                if not working:
+                    product = job_product[job]
+                    ready = np.int64(0)
+                    for w in range(waits_of[product], waits_of[product + 1]):
+                        awaited = last_job[waits_for[waits[w]]]
+                        at = made[awaited] if waits_on_chip[waits[w]] else stored[awaited]
+                        ready = max(ready, at)
+                    for tile in (job_load_shared[job], job_load_skip[job], job_load_output[job]):
+                        if tile >= 0:
+                            ready = max(ready, loaded[tile])
+                    if ready > now:
+                        due = min(due, ready)
+                        break
+                    started[job] = now
+                    working = True
+                    moved = True
+                end = started[job] + job_array_cycles[job]
+                if end > now:
+                    due = min(due, end)
+                    break
+                ended[job] = end
+                for i in range(tiles_of[job], tiles_of[job + 1]):
+                    free_bytes[load_buffer[tiles[i]]] += load_space_bytes[tiles[i]]
+                working = False
+                job += 1
+                moved = True
+            # Output port.
+            while port < stores:
+                j = completing[port]
+                if not port_on:
+                    if started[j] > now:
+                        break
+                    port_end = max(port_end, started[j]) + job_drain_cycles[j]
+                    port_on = True
+                if ended[j] > now:
+                    break
+                at = max(port_end, ended[j] + job_tail_cycles[j])
+                if at > now:
+                    due = min(due, at)
+                    break
+                port_end = at
+                port_on = False
+                port += 1
+                moved = True
+            # Vector unit: takes what the port has drained.
+            while vector < port:
+                j = completing[vector]
+                if not vector_on:
+                    vector_end = now + job_vector_cycles[j]
+                    made[j] = vector_end + (vector_latency_cycles if job_vector_cycles[j] > 0 else 0)
+                    vector_on = True
+                    moved = True
+                if vector_end > now:
+                    due = min(due, vector_end)
+                    break
+                vector_on = False
+                vector += 1
+            # DMA out.
+            while out < stores:
+                j = completing[out]
+                if made[j] > now:
+                    due = min(due, made[j])
+                    break
+                if job_store_bytes[j] == 0:
+                    stored[j] = now
+                    for i in range(outputs_of[j], outputs_of[j + 1]):
+                        free_bytes[load_buffer[outputs[i]]] += load_space_bytes[outputs[i]]
+                elif writes_in - writes_done < queue:
+                    write_queue[writes_in], write_arrival[writes_in] = j, now
+                    writes_in += 1
+                else:
+                    break
+                out += 1
+                moved = True
+        # DRAM: what to serve next, oldest first, and of one cycle reads first.
+        if serving < 0:
+            read_waits, write_waits = reads_out < reads_in, writes_out < writes_in
+            if read_waits and (not write_waits or read_arrival[reads_out] <= write_arrival[writes_out]):
+                serving, serving_read = read_queue[reads_out], True
+                begin = max(now, read_arrival[reads_out] + latency_cycles)
+                dram_end = begin - (-load_dram_bytes[serving] * rate_denominator // rate_numerator)
+                reads_out += 1
+            elif write_waits:
+                serving, serving_read = write_queue[writes_out], False
+                dram_end = now - (-job_store_bytes[serving] * rate_denominator // rate_numerator)
+                writes_out += 1
+        if serving >= 0:
+            due = min(due, dram_end)
+        elif job == jobs and load == loads and out == stores:  # and nothing is on its way
+            for times in (started, ended, made, stored):
+                for i in range(jobs):
+                    if times[i] == NEVER:
+                        times[i] = 0
+            return int(now)
+        if due == NEVER:
+            return -1
+        now = due

@@ -1,0 +1,60 @@
+"""The compiled engine returns what the event engine returns, to the last count."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from plain.cases import ARRAYS, MECHANISMS, SYSTEMS, machine, networks, write_trace
+
+from simulator.arch import arch_names, load_arch
+from simulator.engine import compiled, event
+from simulator.engine.event import DeadlockError
+from simulator.mapping import PassCache, plan
+from simulator.workload import lower
+from traces import Trace
+
+SAMPLES = Path(__file__).parents[2] / "traces" / "samples"
+
+
+def assert_same(p):
+    a, b = event.run(p), compiled.run(p)
+    for field in fields(a):
+        if field.name != "events":
+            x, y = getattr(a, field.name), getattr(b, field.name)
+            assert np.array_equal(x, y) if isinstance(x, np.ndarray) else x == y, field.name
+
+
+@settings(max_examples=150, phases=(Phase.explicit, Phase.generate))
+@given(networks(), ARRAYS, MECHANISMS, SYSTEMS)
+def test_engines_agree_on_random_machines_and_traces(network, array, skipping, memory):
+    with tempfile.TemporaryDirectory() as folder:
+        trace = write_trace(Path(folder) / "t.npz", network)
+        workload = lower(trace, trace.step(7))
+    assert_same(plan(machine(array=array, skipping=skipping, memory=memory), workload))
+    assert_same(plan(machine(array=array, skipping=skipping), workload))
+
+
+@pytest.mark.parametrize("sample", sorted(path.name for path in SAMPLES.glob("*.npz")))
+def test_engines_agree_on_every_shipped_machine_and_sample(sample):
+    with Trace(SAMPLES / sample) as trace:
+        for number in (trace.steps[0], trace.steps[-1]):
+            workload, cache = lower(trace, trace.step(number)), PassCache()
+            for name in arch_names():
+                assert_same(plan(load_arch(name), workload, cache))
+
+
+def test_both_engines_name_who_waits_in_a_deadlock(tmp_path):
+    network = {
+        "kinds": ["linear"], "sizes": [4, 8], "T": 2, "B": 2, "density": 1.0, "valid_steps": None,
+        "first_needs_gradient": True, "backward": False, "masks": False, "dense_layers": 0, "seed": 0,
+    }  # fmt: skip
+    trace = write_trace(tmp_path / "t.npz", network)
+    stuck = replace(plan(machine(memory={}), lower(trace, trace.step(7))), capacity_bytes=(1 << 20, 3, 1 << 20))
+    for engine in (event, compiled):
+        with pytest.raises(DeadlockError, match=r"DMA in waits for .* bytes of the shared buffer"):
+            engine.run(stuck)
