@@ -159,22 +159,32 @@ def _show_layers(facts: Mapping[str, Any], console: Console) -> None:
 
 
 def _show_steps(steps: Sequence[Mapping[str, Any]], console: Console) -> None:
+    numbers = {"step": [str(step["step"]) for step in steps]}
+    _show_columns(
+        "Steps",
+        {
+            **numbers,
+            "loss": [_number(step.get("loss")) for step in steps],
+            "zeros %": [_percent(step["sparsity"]) for step in steps],
+            "real time steps %": [_percent(step["valid_share"]) for step in steps],
+            "least cosine of dW": [_least(step.get("weight_gradient_cosine")) for step in steps],
+        },
+        console,
+    )
     causes = [_natural_zeros(step.get("natural_zeros")) for step in steps]
-    columns = {
-        "step": [str(step["step"]) for step in steps],
-        "loss": [_number(step.get("loss")) for step in steps],
-        "zeros %": [_percent(step["sparsity"]) for step in steps],
-        "real time steps %": [_percent(step["valid_share"]) for step in steps],
-        **{f"{cause} zeros": [_count(step.get(cause)) for step in causes] for cause in _keys(causes)},
-        "least cosine of dW": [_least(step.get("weight_gradient_cosine")) for step in steps],
-    }
-    table = _table("Steps", console)
+    if names := _keys(causes):
+        by_cause = {name: [_count(step.get(name)) for step in causes] for name in names}
+        _show_columns("Zeros before the threshold, by cause", {**numbers, **by_cause}, console)
+
+
+def _show_columns(title: str, columns: Mapping[str, Sequence[str]], console: Console) -> None:
+    table = _table(title, console)
     # A column of which nothing was recorded says nothing, nor does one where all time steps are real.
     shown = [name for name, cells in columns.items() if set(cells) not in ({"-"}, {"100.0"}) or name == "zeros %"]
     for name in shown:
-        table.add_column(_cell(name, console), justify="right", overflow="fold")
-    for index in range(len(steps)):
-        table.add_row(*(_cell(columns[name][index], console) for name in shown))
+        table.add_column(_cell(name.replace("_", " "), console), justify="right", overflow="fold")
+    for row in zip(*(columns[name] for name in shown), strict=True):
+        table.add_row(*(_cell(cell, console) for cell in row))
     console.print(table)
 
 
