@@ -174,7 +174,7 @@ def _show_steps(steps: Sequence[Mapping[str, Any]], console: Console) -> None:
     causes = [_natural_zeros(step.get("natural_zeros")) for step in steps]
     if names := _keys(causes):
         by_cause = {name: [_count(step.get(name)) for step in causes] for name in names}
-        _show_columns("Zeros before the threshold, by cause", {**numbers, **by_cause}, console)
+        _show_columns("Natural zeros, by cause", {**numbers, **by_cause}, console)
 
 
 def _show_columns(title: str, columns: Mapping[str, Sequence[str]], console: Console) -> None:

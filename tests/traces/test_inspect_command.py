@@ -130,7 +130,7 @@ def test_steps_table_sums_natural_zeros_and_takes_the_least_cosine(path):
     cells = next(words(line) for line in section.splitlines() if re.match(r" *0 +4", line))
     assert cells[:2] == ["0", "4"]
     assert cells[-1] == "0.5000"
-    causes = section[section.index("by cause") :]
+    causes = section[section.index("Natural zeros") :]
     assert next(words(line) for line in causes.splitlines() if re.match(r" *0 ", line)) == ["0", "1,234", "3"]
 
 
