@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from simulator.arch import Architecture, load_arch
 from simulator.energy import load_energy_table, price
-from simulator.engine import Activity, ActivityBuilder, EngineName, run_engine
+from simulator.engine import Activity, ActivityBuilder, EngineName, run
 from simulator.mapping import PassCache, plan
 from simulator.report import Report
 from simulator.workload import Workload, lower
@@ -120,7 +120,7 @@ class _Runs:
                 continue
             seen.add(digest)
             step_plan = plan(machine, workload, cache)
-            times = run_engine(step_plan, self.engine, self.record_intervals and i == 0)
+            times = run(step_plan, self.engine, self.record_intervals and i == 0)
             self.builders.setdefault(digest, ActivityBuilder()).add(workload.step, step_plan, times)
 
     def finish(self) -> list[Activity]:

@@ -23,6 +23,9 @@ Counts = npt.NDArray[np.int64]
 class PassMasks:
     """Non-zero masks of many passes over the same K positions, position-major.
 
+    The shared operand's mask has the same form, where a `simulator.arch.tile_mechanism.TileMechanism` reads it:
+    a lane is then a column, and a pass a tile of columns.
+
     Attributes
     ----------
     words : uint64 [P, K, ceil(R / 64)]
@@ -40,8 +43,11 @@ class PassMasks:
 class PassCounts:
     """Exact integer counts of P passes, each array int64 [P]; slots and MACs are per column.
 
-    ``lanes * cycles == executed + gated + idle`` and ``executed + gated + skipped == lanes * positions``, with
-    ``idle == imbalance + conflict + refill``.
+    ``lanes * macs_per_lane * cycles == executed + gated + idle`` and
+    ``executed + gated + skipped == lanes * positions``, with ``idle == imbalance + conflict + refill``.
+
+    Of a `simulator.arch.tile_mechanism.TileMechanism` the arrays are int64 [P, Q], one entry a tile of rows and
+    tile of columns, and slots, MACs, fetches and reads are totals over the tile's columns.
 
     Attributes
     ----------
@@ -66,7 +72,7 @@ class PassCounts:
 
     @property
     def idle(self) -> Counts:
-        """Idle slots for whatever reason, int64 [P]."""
+        """Idle slots for whatever reason, of the same shape."""
         return self.imbalance + self.conflict + self.refill
 
     def total(self) -> dict[str, int]:
@@ -109,6 +115,19 @@ class Mechanism(BaseModel):
     def selector_positions(self) -> int:
         """Positions among which a lane chooses its next one each cycle: the width of its selector."""
         return 1
+
+    @property
+    def multipliers(self) -> int | None:
+        """Multipliers that the parameters speak of: array.rows x array.columns must be as many. None: any array."""
+        return None
+
+    def pass_shape(self, array_rows: int, array_columns: int) -> tuple[int | None, int | None]:
+        """Rows and columns of outputs that a pass works on; None: all that the product has."""
+        return array_rows, array_columns
+
+    def bound(self, array_rows: int, array_columns: int) -> dict[str, Any]:
+        """The mechanism that this one cannot beat on the same array, as a machine file has it."""
+        return {"mechanism": "ideal"}
 
     @property
     def macs_per_lane(self) -> int:

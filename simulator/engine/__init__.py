@@ -19,16 +19,16 @@ __all__ = [
     "Interval",
     "ProductKey",
     "StepTimes",
-    "run_engine",
+    "run",
 ]
 
 
-def run_engine(plan: Plan, engine: EngineName, record_intervals: bool = False) -> StepTimes:
+def run(plan: Plan, engine: EngineName, record_intervals: bool = False) -> StepTimes:
     """Walk a plan with one of the engines; only the event engine records intervals, so it is taken for them."""
     if engine == "event" or record_intervals:
-        from simulator.engine.event import run
+        from simulator.engine.event import run as run_event
 
-        return run(plan, record_intervals)
+        return run_event(plan, record_intervals)
     from simulator.engine.compiled import run as run_compiled
 
     return run_compiled(plan)

@@ -1,0 +1,117 @@
+"""Which weights of a model are zero: a file of masks, or a density and a seed.
+
+A trace records zeros of gradients and activations, never of weights; pruned weights are part of the machine's
+description, because what runs on it was pruned for it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from simulator.arch.problems import wrong
+from traces.errors import InputError, nearest
+
+Bytes = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
+
+
+class Weights(BaseModel):
+    """Non-zeros of the weights W [D, G H] and U [H, G H] of every layer; W' and U' are their transposes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    file: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A .npz file with an array for each weight, named as in lstm0.W and lstm0.U, of shape positions x "
+        "columns; or a .npy file with the one weight there is. Non-zero elements are kept. Relative to the machine's "
+        "file.",
+    )
+    density: float | None = Field(
+        default=None, ge=0, le=1, description="Share of weights that are not zero, drawn independently."
+    )
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Of the draw; each weight matrix has its own stream.")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.file is None) == (self.density is None):
+            found = "neither a file nor a density" if self.file is None else "both a file and a density"
+            raise wrong(found, "one of them", "weights: null where no weight is zero")
+        return self
+
+    def mask(self, name: str, positions: int, columns: int, folder: Path | None = None) -> Bytes | None:
+        """Give the mask of a shared operand, packed; None where it is no weight.
+
+        Parameters
+        ----------
+        name : str
+            As products name it: ``lstm0.W``, ``lstm0.U'``; ``lstm0.x`` and ``lstm0.h`` are no weights.
+        positions, columns : int
+            Its shape.
+        folder : Path, optional
+            What a relative `file` starts from.
+
+        Returns
+        -------
+        uint8 [positions, ceil(columns / 8)], packed by ``numpy.packbits(..., bitorder="little")``; or None.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read, lacks the weight, or has it in another shape.
+        """
+        stem = name.removesuffix("'")
+        if stem.rpartition(".")[2] not in ("W", "U"):
+            return None
+        return _packed(self, stem, stem != name, positions, columns, folder)
+
+
+@lru_cache(maxsize=64)
+def _packed(weights: Weights, stem: str, transposed: bool, positions: int, columns: int, folder: Path | None) -> Bytes:
+    shape = (columns, positions) if transposed else (positions, columns)
+    if weights.file is not None:
+        mask = _read(weights.file if folder is None else str(folder / weights.file), stem, shape)
+    else:
+        assert weights.density is not None
+        # A stream for each matrix, the same in every process and for W and its transpose.
+        rng = np.random.default_rng([weights.seed, zlib.crc32(stem.encode())])
+        mask = rng.random(shape) < weights.density
+    packed = np.packbits(mask.T if transposed else mask, axis=1, bitorder="little")
+    packed.flags.writeable = False
+    return packed
+
+
+def _read(file: str, name: str, shape: tuple[int, int]) -> Bools:
+    where = f"{file}: {name}"
+    array = _array(file, name)
+    if array.shape != shape:
+        raise InputError.of(where, f"shape {array.shape}", f"shape {shape}, positions x columns")
+    if array.dtype.kind not in "biuf":
+        raise InputError.of(where, f"dtype {array.dtype}", "bools or numbers, of which the non-zero ones are kept")
+    return np.asarray(array != 0)
+
+
+def _array(file: str, name: str) -> npt.NDArray[Any]:
+    expected = "a .npz file of weight masks, or a .npy file of one"
+    try:
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            names = list(loaded.files)
+            if name in names:
+                return np.asarray(loaded[name])
+    except FileNotFoundError:
+        raise InputError.of(f"weights.file {file}", "no such file", expected) from None
+    except (OSError, ValueError, EOFError, zlib.error) as error:
+        raise InputError.of(f"weights.file {file}", str(error).splitlines()[0], expected) from None
+    there = ", ".join(names) or "none"
+    hint = nearest(name, names) or "an array of ones says that no weight of this matrix is zero"
+    raise InputError.of(f"weights.file {file}", f"no array {name!r} among {there}", f"an array {name!r}", hint)
