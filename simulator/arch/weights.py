@@ -6,7 +6,9 @@ description, because what runs on it was pruned for it.
 
 from __future__ import annotations
 
+import zipfile
 import zlib
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +22,8 @@ from traces.errors import InputError, nearest
 
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
+
+EXPECTED = "a .npz file of weight masks, or a .npy file of one"
 
 
 class Weights(BaseModel):
@@ -70,48 +74,68 @@ class Weights(BaseModel):
         stem = name.removesuffix("'")
         if stem.rpartition(".")[2] not in ("W", "U"):
             return None
-        return _packed(self, stem, stem != name, positions, columns, folder)
+        shape = (positions, columns) if stem == name else (columns, positions)
+        if self.file is None:
+            assert self.density is not None
+            return _packed(_Draw(stem, self.density, self.seed), shape, stem != name)
+        path = Path(self.file) if folder is None else folder / self.file
+        try:
+            changed_ns = path.stat().st_mtime_ns
+        except OSError as error:
+            raise InputError.of(f"weights.file {path}", error.strerror or str(error), EXPECTED) from None
+        return _packed(_Stored(stem, path, changed_ns), shape, stem != name)
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """Weights kept independently of each other; a stream for each matrix, the same in every process."""
+
+    name: str
+    density: float
+    seed: int
+
+    def mask(self, shape: tuple[int, int]) -> Bools:
+        rng = np.random.default_rng([self.seed, zlib.crc32(self.name.encode())])
+        return rng.random(shape) < self.density
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Weights in a file as it was at a point in time."""
+
+    name: str
+    path: Path
+    changed_ns: int
+
+    def mask(self, shape: tuple[int, int]) -> Bools:
+        array = self._array()
+        where = f"weights.file {self.path}: {self.name}"
+        if array.shape != shape:
+            raise InputError.of(where, f"shape {array.shape}", f"shape {shape}, positions x columns")
+        if array.dtype.kind not in "biuf":
+            raise InputError.of(where, f"dtype {array.dtype}", "bools or numbers, of which the non-zero ones are kept")
+        return np.asarray(array != 0)
+
+    def _array(self) -> npt.NDArray[Any]:
+        where = f"weights.file {self.path}"
+        try:
+            loaded = np.load(self.path, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded
+            with loaded:
+                names = list(loaded.files)
+                if self.name in names:
+                    return np.asarray(loaded[self.name])
+        except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            raise InputError.of(where, str(error).partition("\n")[0], EXPECTED) from None
+        there = ", ".join(names) or "none"
+        hint = nearest(self.name, names) or "an array of ones says that no weight of this matrix is zero"
+        raise InputError.of(where, f"no array {self.name!r} among {there}", f"an array {self.name!r}", hint)
 
 
 @lru_cache(maxsize=64)
-def _packed(weights: Weights, stem: str, transposed: bool, positions: int, columns: int, folder: Path | None) -> Bytes:
-    shape = (columns, positions) if transposed else (positions, columns)
-    if weights.file is not None:
-        mask = _read(weights.file if folder is None else str(folder / weights.file), stem, shape)
-    else:
-        assert weights.density is not None
-        # A stream for each matrix, the same in every process and for W and its transpose.
-        rng = np.random.default_rng([weights.seed, zlib.crc32(stem.encode())])
-        mask = rng.random(shape) < weights.density
+def _packed(source: _Draw | _Stored, shape: tuple[int, int], transposed: bool) -> Bytes:
+    mask = source.mask(shape)
     packed = np.packbits(mask.T if transposed else mask, axis=1, bitorder="little")
     packed.flags.writeable = False
     return packed
-
-
-def _read(file: str, name: str, shape: tuple[int, int]) -> Bools:
-    where = f"{file}: {name}"
-    array = _array(file, name)
-    if array.shape != shape:
-        raise InputError.of(where, f"shape {array.shape}", f"shape {shape}, positions x columns")
-    if array.dtype.kind not in "biuf":
-        raise InputError.of(where, f"dtype {array.dtype}", "bools or numbers, of which the non-zero ones are kept")
-    return np.asarray(array != 0)
-
-
-def _array(file: str, name: str) -> npt.NDArray[Any]:
-    expected = "a .npz file of weight masks, or a .npy file of one"
-    try:
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            names = list(loaded.files)
-            if name in names:
-                return np.asarray(loaded[name])
-    except FileNotFoundError:
-        raise InputError.of(f"weights.file {file}", "no such file", expected) from None
-    except (OSError, ValueError, EOFError, zlib.error) as error:
-        raise InputError.of(f"weights.file {file}", str(error).splitlines()[0], expected) from None
-    there = ", ".join(names) or "none"
-    hint = nearest(name, names) or "an array of ones says that no weight of this matrix is zero"
-    raise InputError.of(f"weights.file {file}", f"no array {name!r} among {there}", f"an array {name!r}", hint)

@@ -108,11 +108,13 @@ class _Program:
             self.previous = after
         epilogue = Epilogue(store_accumulator_values=G * H * D)
         dG = self._mask(layer, "gate_gradient", record.gate_gradient, lanes_hold="bits")
-        self._add(layer.name, "dW", (G * H, self.tokens, D), dG, "x", after, epilogue)
+        x = None if record.input is None else self._mask(layer, "input", record.input, lanes_hold="bits")
+        self._add(layer.name, "dW", (G * H, self.tokens, D), dG, "x", after, epilogue, shared_mask=x)
         if layer.kind != "linear":
             epilogue = Epilogue(store_accumulator_values=G * H * H)
             dG = self._mask(layer, hidden_name, hidden, lanes_hold="bits")
-            self._add(layer.name, "dU", (G * H, self.tokens, H), dG, "h", after, epilogue)
+            h = None if record.hidden is None else self._mask(layer, "hidden", record.hidden, lanes_hold="bits")
+            self._add(layer.name, "dU", (G * H, self.tokens, H), dG, "h", after, epilogue, shared_mask=h)
 
     def _chain(self, layer: Layer, hidden: BitMask, hidden_name: str) -> int:
         """Add dh for every time step; return the product that made the last dG.
@@ -213,11 +215,13 @@ class _Program:
         *,
         time: int | None = None,
         recorded: bool = True,
+        shared_mask: OperandMask | None = None,
     ) -> int:
         """Append a product and return its index."""
         phase: Phase = "forward" if name in ("gates_x", "gates_h", "y") else "backward"
         m, k, n = shape
+        operand = f"{layer}.{shared_operand}"
         self.products.append(
-            Product(layer, name, phase, time, m, k, n, mask, recorded, after, f"{layer}.{shared_operand}", epilogue)
+            Product(layer, name, phase, time, m, k, n, mask, recorded, after, operand, epilogue, shared_mask)
         )
         return len(self.products) - 1

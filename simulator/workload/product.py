@@ -18,6 +18,8 @@ Phase = Literal["forward", "backward"]
 class OperandMask:
     """Non-zero mask of a skip operand S [M, K], as the trace packed it.
 
+    Of a shared operand [K, N] it is the mask of the transpose: N stands for M below.
+
     Attributes
     ----------
     packed : uint8 [rows, ceil(bits / 8)]
@@ -106,6 +108,8 @@ class Product:
     shared_operand : str
         Names the shared operand, such as ``lstm0.U``: products that name the same one can share a resident copy.
     epilogue : Epilogue
+    shared_mask : OperandMask or None
+        Mask of the shared operand where the trace recorded one: x of dW, h of dU. Weights have none.
     """
 
     layer: str
@@ -120,6 +124,7 @@ class Product:
     after: tuple[After, ...]
     shared_operand: str
     epilogue: Epilogue
+    shared_mask: OperandMask | None = None
 
     @property
     def in_chain(self) -> bool:

@@ -125,7 +125,7 @@ def write_trace(path: Path, network: dict[str, Any]) -> Trace:
         )
 
         def mask(bits: int) -> np.ndarray:
-            return (rng.random((T, B, bits)) < network["density"]) & valid[:, :, None]  # noqa: B023
+            return (rng.random((T, B, bits)) < network["density"]) & valid[:, :, None]
 
         masks = {"gate_gradient": mask(gates * sizes[i + 1])}
         if network["masks"]:

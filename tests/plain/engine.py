@@ -59,10 +59,10 @@ def run(plan: Plan, limit: int = 10**6) -> dict[str, object]:
             if next_load < loads:
                 i = next_load
                 after = plan.load_after_product[i]
-                if allocated[i] == NEVER and (after < 0 or stored[last_job[after]] <= t):
-                    if free[plan.load_buffer[i]] >= plan.load_space_bytes[i]:
-                        free[plan.load_buffer[i]] -= int(plan.load_space_bytes[i])
-                        allocated[i] = t
+                exists = after < 0 or stored[last_job[after]] <= t
+                if allocated[i] == NEVER and exists and free[plan.load_buffer[i]] >= plan.load_space_bytes[i]:
+                    free[plan.load_buffer[i]] -= int(plan.load_space_bytes[i])
+                    allocated[i] = t
                 if allocated[i] <= t:
                     if plan.load_dram_bytes[i] == 0:
                         loaded[i] = t

@@ -83,7 +83,7 @@ def test_masks_lie_on_the_lanes_that_the_table_says(tmp_path):
         assert p.mask.lanes_hold == ("bits" if p.name in ("dW", "dU") else "rows")
 
 
-def test_dW_and_dU_share_one_mask_and_dx_another_layout_of_it(tmp_path):
+def test_weight_gradients_share_one_mask_and_dx_another_layout_of_it(tmp_path):
     workload, _ = lowered(tmp_path)
     masks = {p.name: p.mask for p in workload.products if p.mask is not None}
     assert (masks["dW"].key, masks["dW"].lanes_hold) == (masks["dU"].key, masks["dU"].lanes_hold)
@@ -131,7 +131,7 @@ def test_other_kinds_have_their_gates(tmp_path, kind, gates, products):
     assert by_name["dW"].m == gates * H
 
 
-def test_gru_reads_the_hidden_side_gradient_for_dh_and_dU(tmp_path):
+def test_gru_reads_the_hidden_side_gradient_for_its_recurrent_products(tmp_path):
     with tempfile.TemporaryDirectory() as folder:
         network = {
             "kinds": ["gru"], "sizes": [4, 5], "T": 3, "B": 2, "density": 0.5, "valid_steps": None,

@@ -20,15 +20,13 @@ module lane_selector #(
   output logic               consumes
 );
   logic [SLOTS-1:0] pending, wanted;
-  logic [SLOTS+REFILL-1:0] following;
   logic [ADDRESS-1:0] index;
 
   assign wanted = pending & open;
   assign request = wanted & -wanted;
   assign consumes = |(request & granted);
   assign remaining = pending & ~(request & granted);
-  assign following = {incoming, remaining} >> slide;
-  always_ff @(posedge clock) pending <= following[SLOTS-1:0];
+  always_ff @(posedge clock) pending <= SLOTS'({incoming, remaining} >> slide);
 
   // The number of the one bit of `request`: bit j of it is set for every second run of 2**j positions.
   for (genvar j = 0; j < ADDRESS; j++) begin : bit_of_index

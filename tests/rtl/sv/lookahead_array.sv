@@ -26,7 +26,6 @@ module lookahead_array #(
   input  logic [LANES-1:0]              lane_mask,
   // The feed.
   output logic [POSITION-1:0]           feed_position,
-  output logic [COUNT-1:0]              slide,
   output logic [SLOTS-1:0]              write,
   input  logic [LANES*REFILL-1:0]       incoming_masks,
   input  logic [LANES*REFILL*WIDTH-1:0] incoming_values,
@@ -47,6 +46,7 @@ module lookahead_array #(
   logic [POSITION-1:0] base, next_base, ahead;
   logic [COUNT-1:0] filled, first_left;
   logic filling;
+  logic [COUNT-1:0] slide;
   logic [SLOTS-1:0] open, requested, left;
   logic [LANES*ADDRESS-1:0] slots;
   logic [LANES*COLUMNS*WIDTH-1:0] words;
@@ -95,7 +95,7 @@ module lookahead_array #(
       slide = COUNT'(SLOTS);
     end else if (running) begin
       slide = unlimited || first_left < refill ? first_left : refill;
-      if (POSITION'(slide) > ahead) slide = ahead[COUNT-1:0];
+      if (POSITION'(slide) > ahead) slide = COUNT'(ahead);
       next_base = base + POSITION'(slide);
     end
   end

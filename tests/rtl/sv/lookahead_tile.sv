@@ -11,7 +11,6 @@ module lookahead_tile #(
   parameter int SUM = 32,
   parameter int LONGEST = 256,  // most positions of a pass; a power of two, at least SLOTS
   parameter int POSITION = $clog2(LONGEST) + 2,  // positions up to LONGEST + SLOTS are named
-  parameter int ADDRESS = $clog2(SLOTS),
   parameter int COUNT = $clog2(SLOTS) + 1
 ) (
   input  logic                            clock,
@@ -39,7 +38,6 @@ module lookahead_tile #(
   logic [LANES-1:0] nonzero[LONGEST];
 
   logic [POSITION-1:0] feed_position, search_from, next_needed;
-  logic [COUNT-1:0] slide;
   logic [SLOTS-1:0] write, granted, fetched;
   logic [LANES*REFILL-1:0] incoming_masks;
   logic [LANES*REFILL*WIDTH-1:0] incoming_values;
@@ -55,17 +53,25 @@ module lookahead_tile #(
     end
 
   // Mask bits come in the order of positions; port m brings the values of the position k with k mod REFILL == m.
-  logic [POSITION-1:0] following[REFILL], at_port[REFILL];
-  always_comb
-    for (int i = 0; i < REFILL; i++) begin
-      following[i] = feed_position + POSITION'(i);
-      at_port[i] = feed_position + ((POSITION'(i) - feed_position) & POSITION'(REFILL - 1));
-      for (int r = 0; r < LANES; r++) begin
-        incoming_masks[r*REFILL+i] = following[i] < positions && nonzero[following[i][INDEX-1:0]][r];
-        incoming_values[(r*REFILL+i)*WIDTH+:WIDTH] = values[at_port[i][INDEX-1:0]][r*WIDTH+:WIDTH];
-      end
-      incoming_words[i*COLUMNS*WIDTH+:COLUMNS*WIDTH] = words[at_port[i][INDEX-1:0]];
+  logic [POSITION-1:0] at_port[REFILL];
+  logic [REFILL-1:0] needed_at_port;
+  for (genvar i = 0; i < REFILL; i++) begin : port
+    logic [POSITION-1:0] following;
+    logic [LANES-1:0] mask;
+    logic [LANES*WIDTH-1:0] operands;
+
+    assign following = feed_position + POSITION'(i);
+    assign mask = following < positions ? nonzero[INDEX'(following)] : '0;
+    assign at_port[i] = feed_position + ((POSITION'(i) - feed_position) & POSITION'(REFILL - 1));
+    assign needed_at_port[i] = at_port[i] < positions && (!unlimited || nonzero[INDEX'(at_port[i])] != '0);
+    assign operands = values[INDEX'(at_port[i])];
+    assign incoming_words[i*COLUMNS*WIDTH+:COLUMNS*WIDTH] = words[INDEX'(at_port[i])];
+    for (genvar r = 0; r < LANES; r++) begin : lane
+      assign incoming_masks[r*REFILL+i] = mask[r];
+      assign incoming_values[(r*REFILL+i)*WIDTH+:WIDTH] = operands[r*WIDTH+:WIDTH];
     end
+  end
+  assign fetched = write & {(SLOTS / REFILL) {needed_at_port}};
 
   // Where the refill is not limited, positions that no lane needs are neither fetched nor stopped at.
   always_comb begin
@@ -73,11 +79,6 @@ module lookahead_tile #(
     for (int k = LONGEST - 1; k >= 0; k--)
       if (POSITION'(k) >= search_from && POSITION'(k) < positions && nonzero[k] != '0) next_needed = POSITION'(k);
   end
-  always_comb
-    for (int s = 0; s < SLOTS; s++)
-      fetched[s] = write[s] && at_port[s%REFILL] < positions &&
-                   (!unlimited || nonzero[at_port[s%REFILL][INDEX-1:0]] != '0);
-
   lookahead_array #(
     .LANES(LANES), .COLUMNS(COLUMNS), .SLOTS(SLOTS), .REFILL(REFILL), .BANKS(BANKS), .WIDTH(WIDTH), .SUM(SUM),
     .POSITION(POSITION)

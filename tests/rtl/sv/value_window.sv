@@ -11,9 +11,9 @@ module value_window #(
   input  logic [ADDRESS-1:0]      slot,
   output logic [WIDTH-1:0]        value
 );
-  logic [WIDTH-1:0] values[SLOTS];
+  logic [WIDTH-1:0] held[SLOTS];
 
   always_ff @(posedge clock)
-    for (int s = 0; s < SLOTS; s++) if (write[s]) values[s] <= incoming[(s%REFILL)*WIDTH+:WIDTH];
-  assign value = values[slot];
+    for (int s = 0; s < SLOTS; s++) if (write[s]) held[s] <= incoming[(s%REFILL)*WIDTH+:WIDTH];
+  assign value = held[slot];
 endmodule
