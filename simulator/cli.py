@@ -16,10 +16,17 @@ from traces.version import __version__
 COMMANDS = {
     "record": ("traces.cli:record", "Train a model and record which gate gradients are zero."),
     "inspect": ("traces.cli:inspect", "Show what a trace file holds."),
+    "import": ("traces.interchange_commands:import_data", "Make a trace of a matrix or of a DNNsim trace folder."),
+    "export": ("traces.interchange_commands:export_data", "Write a product's mask for other programs."),
     "simulate": ("simulator.commands.simulate:simulate", "Replay a trace on a machine: cycles, energy, savings."),
     "sweep": ("simulator.commands.sweep:sweep", "Replay traces on a grid of machines."),
     "archs": ("simulator.commands.archs:archs", "List the shipped machines."),
+    "mechanisms": ("simulator.commands.mechanisms:mechanisms", "List the ways to skip zeros, with their parameters."),
     "validate": ("simulator.commands.archs:validate", "Check machine files."),
+    "validate-literature": (
+        "simulator.commands.validate_literature:validate_literature",
+        "Set published figures of other designs beside ours.",
+    ),
 }
 
 

@@ -4,6 +4,8 @@ from simulator.arch.locate import arch_names, config_root
 from simulator.arch.mechanism import Mechanism, PassCounts, PassMasks
 from simulator.arch.memory_system import Memory
 from simulator.arch.schema import Architecture, mechanism_of
+from simulator.arch.tile_mechanism import TileMechanism
+from simulator.arch.weights import Weights
 from simulator.arch.yaml_loader import load_arch
 
 __all__ = [
@@ -12,6 +14,8 @@ __all__ = [
     "Memory",
     "PassCounts",
     "PassMasks",
+    "TileMechanism",
+    "Weights",
     "arch_names",
     "config_root",
     "load_arch",

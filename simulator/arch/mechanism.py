@@ -33,10 +33,13 @@ class PassMasks:
         Bits at or above the pass's lane count are 0.
     lanes : int64 [P]
         How many lanes (rows) pass p really has: R, and less only where the last pass is short.
+    recorded : bool
+        False where no zeros were recorded, so that the operand counts as dense and the masks are full.
     """
 
     words: Words
     lanes: Counts
+    recorded: bool = True
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class Mechanism(BaseModel):
         return 1
 
     @property
-    def multipliers(self) -> int | None:
+    def slots_per_cycle(self) -> int | None:
         """Multipliers that the parameters speak of: array.rows x array.columns must be as many. None: any array."""
         return None
 
@@ -127,7 +130,16 @@ class Mechanism(BaseModel):
 
     def bound(self, array_rows: int, array_columns: int) -> dict[str, Any]:
         """The mechanism that this one cannot beat on the same array, as a machine file has it."""
-        return {"mechanism": "ideal"}
+        return {"mechanism": "ideal", "positions_per_cycle": self.macs_per_lane}
+
+    def dense_twin(self) -> dict[str, Any]:
+        """The same array without skipping, as a machine file has it."""
+        return {"mechanism": "dense", "positions_per_cycle": self.macs_per_lane}
+
+    @property
+    def position_grain(self) -> int:
+        """Positions that a K tile should be a multiple of, because the law takes them together."""
+        return self.macs_per_lane
 
     @property
     def macs_per_lane(self) -> int:

@@ -224,28 +224,61 @@ class Architecture(Part):
         numerator, denominator = self.dram_bytes_per_cycle
         return -(-transfer_bytes * denominator // numerator)
 
+    @property
+    def multipliers(self) -> int:
+        """Multipliers of the array: rows x columns, times those that feed a lane of a column."""
+        return self.array.rows * self.array.columns * self.skipping.macs_per_lane
+
     def cycles_to_us(self, cycles: int) -> float:
         """Convert cycles to microseconds; the only place that does."""
         return cycles / self.clock_mhz
 
     @model_validator(mode="after")
     def _tiles_fit(self) -> Architecture:
-        misfits = [] if isinstance(self.memory, str) else list(self._misfits(self.memory))
+        misfits = list(self._array_misfits())
+        if not isinstance(self.memory, str):
+            misfits += self._misfits(self.memory)
         if misfits:
             raise _errors_at(misfits)
         return self
 
+    def _array_misfits(self) -> Iterator[tuple[tuple[str, ...], PydanticCustomError]]:
+        """Find an array that has not the multipliers that the mechanism speaks of."""
+        rows, columns, multipliers = self.array.rows, self.array.columns, self.skipping.slots_per_cycle
+        if multipliers is not None and rows * columns != multipliers:
+            yield (
+                ("array",),
+                wrong(
+                    f"{rows} x {columns} = {rows * columns} multipliers",
+                    f"rows x columns = {multipliers}, as many as the parameters of {self.skipping.mechanism} have",
+                    "change array and skipping together",
+                ),
+            )
+
     def _misfits(self, memory: Memory) -> Iterator[tuple[tuple[str, ...], PydanticCustomError]]:
         """Find what could never be mapped: tiles off the array's grid, a least tile larger than its slot."""
         mapping, array = memory.mapping, self.array
-        for key, side, size in (("tile_m", "rows", array.rows), ("tile_n", "columns", array.columns)):
+        rows, columns = self.skipping.pass_shape(array.rows, array.columns)
+        sides = (("tile_m", "rows", rows, array.rows), ("tile_n", "columns", columns, array.columns))
+        for key, side, size, of_array in sides:
             tile = getattr(mapping, key)
-            if tile != "auto" and tile % size:
-                multiple = f"auto, or a multiple of array.{side} ({size})"
+            if tile == "auto":
+                continue
+            if size is None:
+                expected = f"auto: a pass of {self.skipping.mechanism} holds all {side} that a product has"
+                hint = f"set skipping.tile_{side}" if hasattr(self.skipping, f"tile_{side}") else ""
+                yield ("memory", "mapping", key), wrong(str(tile), expected, hint)
+            elif tile % size:
+                name = f"array.{side}" if size == of_array else f"the {side} of a pass of {self.skipping.mechanism}"
                 near = f"try {max(1, round(tile / size)) * size}"
-                yield ("memory", "mapping", key), wrong(str(tile), multiple, near)
-        m = array.rows if mapping.tile_m == "auto" else mapping.tile_m
-        n = array.columns if mapping.tile_n == "auto" else mapping.tile_n
+                yield ("memory", "mapping", key), wrong(str(tile), f"auto, or a multiple of {name} ({size})", near)
+        grain = self.skipping.position_grain
+        if mapping.tile_k != "auto" and mapping.tile_k % grain:
+            multiple = f"auto, or a multiple of the {grain} positions that {self.skipping.mechanism} takes together"
+            near = f"try {max(1, round(mapping.tile_k / grain)) * grain}"
+            yield ("memory", "mapping", "tile_k"), wrong(str(mapping.tile_k), multiple, near)
+        m = (rows or 1) if mapping.tile_m == "auto" else mapping.tile_m
+        n = (columns or 1) if mapping.tile_n == "auto" else mapping.tile_n
         k = 1 if mapping.tile_k == "auto" else mapping.tile_k
         bits, sum_bits = self.precision.operand_bits, self.precision.accumulator_bits
         least = {
@@ -258,12 +291,12 @@ class Architecture(Part):
             needed_bytes = -(-height * width * value_bits // 8)
             if needed_bytes > buffer.slot_bytes:
                 half = " (half of it holds a tile, because it is double-buffered)" if buffer.double else ""
-                rows = "positions" if name == "shared" else "rows"
+                lines = "positions" if name == "shared" else "rows"
                 yield (
                     ("memory", "buffers", name, "capacity_kib"),
                     wrong(
                         f"{buffer.capacity_kib} KiB{half}",
                         f"at least {-(-needed_bytes * buffer.slots // 1024)} KiB: the least tile is "
-                        f"{height} {rows} x {width} {unit} of {value_bits} bits",
+                        f"{height} {lines} x {width} {unit} of {value_bits} bits",
                     ),
                 )

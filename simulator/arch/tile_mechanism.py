@@ -21,7 +21,7 @@ from simulator.arch.weights import Weights
 class TileMechanism(Mechanism):
     """Base of the mechanisms that read both operands; a subclass states its law in `count_tiles`.
 
-    The counts of every tile close: ``multipliers * cycles == executed + gated + idle``, and
+    The counts of every tile close: ``slots_per_cycle * cycles == executed + gated + idle``, and
     ``executed + gated + skipped`` is rows x columns x positions of the tile. A MAC is skipped where either operand
     is zero and it took no slot.
     """
@@ -34,8 +34,8 @@ class TileMechanism(Mechanism):
 
     @property
     @abstractmethod
-    def multipliers(self) -> int:
-        """Multipliers of the machine: slots of a tile are multipliers x cycles."""
+    def slots_per_cycle(self) -> int:
+        """Multipliers of the machine: slots of a tile are as many, times its cycles."""
 
     @property
     @abstractmethod
@@ -51,7 +51,7 @@ class TileMechanism(Mechanism):
         rows, columns = self.tile_shape
         return {
             "mechanism": "ideal_two_sided",
-            "multipliers": self.multipliers,
+            "multipliers": self.slots_per_cycle,
             "tile_rows": rows,
             "tile_columns": columns,
             "weights": None if self.weights is None else self.weights.model_dump(mode="json"),

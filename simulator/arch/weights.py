@@ -119,10 +119,10 @@ class _Stored:
     def _array(self) -> npt.NDArray[Any]:
         where = f"weights.file {self.path}"
         try:
-            loaded = np.load(self.path, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return loaded
-            with loaded:
+            with self.path.open("rb") as file:
+                loaded = np.load(file, allow_pickle=False)
+                if isinstance(loaded, np.ndarray):
+                    return loaded
                 names = list(loaded.files)
                 if self.name in names:
                     return np.asarray(loaded[self.name])

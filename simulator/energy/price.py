@@ -139,9 +139,9 @@ def _priced(arch: Architecture, table: EnergyTable) -> Iterator[tuple[str, str, 
     gated = table.gated_slot_price(operand, accumulator)
     yield "gated", "switched-off slot", Count.MACS_GATED, "slots", gated.pj, gated
 
-    select = table.part_price("select")
     positions = arch.skipping.selector_positions
-    yield "skip_logic", "select", Count.LANE_SELECTIONS, "selections", select.pj_per_bit * positions, select
+    select = table.select_price(positions)
+    yield "skip_logic", "select", Count.LANE_SELECTIONS, "selections", select.pj, select
     read, write = table.part_price("register_read"), table.part_price("register_write")
     yield "staging", "write", Count.STAGING_BITS_WRITTEN, "bits", write.pj_per_bit, write
     yield "staging", "read", Count.STAGING_BITS_READ, "bits", read.pj_per_bit, read
@@ -181,7 +181,7 @@ def _priced(arch: Architecture, table: EnergyTable) -> Iterator[tuple[str, str, 
 def _leakage(arch: Architecture, activity: Activity, table: EnergyTable) -> Iterator[EnergyLine]:
     """Price time: power that flows as long as the machine is on (1 mW is 1 pJ/ns)."""
     ns_per_cycle = 1000 / arch.clock_mhz
-    macs = arch.array.rows * arch.array.columns
+    macs = arch.multipliers
     parts = [("MACs", macs, table.leakage_price("mac"))]
     if not arch.ideal_memory:
         buffers = arch.system.buffers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from simulator.arch import Architecture
+from simulator.arch import Architecture, TileMechanism
 from simulator.mapping.counts import COUNTS, Count
 from simulator.mapping.passes import PassTable
 from simulator.workload import Product
@@ -17,38 +17,59 @@ def array_counts(arch: Architecture, product: Product, table: PassTable | None) 
     """Count what happens in the array and its skip logic: int64 [len(COUNTS)].
 
     Pass counts hold for one column; a lane's control serves the C columns of a column tile and is counted once
-    for each of the ceil(N / C) column tiles.
+    for each of the ceil(N / C) column tiles. Those of a `TileMechanism` are totals; its control finds the operands
+    of each slot that is taken, and reads the skip operand's mask once for each tile of columns.
     """
     counts = np.zeros(len(COUNTS), dtype=np.int64)
     if table is None:
         return counts
-    n, per_pass = product.n, table.counts
-    column_tiles = -(-n // arch.array.columns)
+    per_pass = table.counts
+    columns, column_tiles = _multiples(arch, product, table)
     counts[Count.MACS_DENSE] = product.macs_dense
-    counts[Count.MACS_EXECUTED] = per_pass.executed.sum() * n
-    counts[Count.MACS_GATED] = per_pass.gated.sum() * n
-    counts[Count.MACS_SKIPPED] = per_pass.skipped.sum() * n
-    counts[Count.SLOTS_IMBALANCE] = per_pass.imbalance.sum() * n
-    counts[Count.SLOTS_CONFLICT] = per_pass.conflict.sum() * n
-    counts[Count.SLOTS_REFILL] = per_pass.refill.sum() * n
-    counts[Count.PASSES] = per_pass.cycles.size * column_tiles
+    counts[Count.MACS_EXECUTED] = per_pass.executed.sum() * columns
+    counts[Count.MACS_GATED] = per_pass.gated.sum() * columns
+    counts[Count.MACS_SKIPPED] = per_pass.skipped.sum() * columns
+    counts[Count.SLOTS_IMBALANCE] = per_pass.imbalance.sum() * columns
+    counts[Count.SLOTS_CONFLICT] = per_pass.conflict.sum() * columns
+    counts[Count.SLOTS_REFILL] = per_pass.refill.sum() * columns
+    counts[Count.PASSES] = len(table.lanes) * len(table.nonzeros) * column_tiles
+    skipping = arch.skipping
     counts[Count.ACCUMULATOR_UPDATES] = counts[Count.MACS_EXECUTED]
-    if product.mask is not None and arch.skipping.uses_mask:
-        counts[Count.LANE_SELECTIONS] = (table.lanes * per_pass.cycles).sum() * column_tiles
+    if skipping.macs_per_lane > 1:  # an adder tree joins the products of a lane, and updates its sum once a cycle
+        counts[Count.ACCUMULATOR_UPDATES] = (table.lanes * per_pass.cycles).sum() * columns
+    if product.mask is not None and skipping.uses_mask:
         counts[Count.MASK_BITS_SCANNED] = product.m * product.k * column_tiles
-    if arch.skipping.staged:
-        bits = n * arch.precision.operand_bits
+    if isinstance(skipping, TileMechanism):
+        if product.mask is not None or table.masked_shared:
+            counts[Count.LANE_SELECTIONS] = counts[Count.MACS_EXECUTED] + counts[Count.MACS_GATED]
+        if table.masked_shared:
+            mask_bits = product.k * product.n * len(table.lanes)
+            counts[Count.MASK_BITS_SCANNED] += skipping.shared_metadata_bits(mask_bits, int(per_pass.fetches.sum()))
+    elif product.mask is not None and skipping.uses_mask:
+        selections = (table.lanes * per_pass.cycles).sum() * skipping.macs_per_lane
+        counts[Count.LANE_SELECTIONS] = selections * column_tiles
+    if skipping.staged:
+        bits = columns * arch.precision.operand_bits
         counts[Count.STAGING_BITS_WRITTEN] = per_pass.fetches.sum() * bits
         counts[Count.STAGING_BITS_READ] = per_pass.reads.sum() * bits
     return counts
 
 
+def _multiples(arch: Architecture, product: Product, table: PassTable) -> tuple[int, int]:
+    """By what slots, MACs and words of the table are multiplied, and how many column tiles there are."""
+    if table.per_column:
+        return product.n, -(-product.n // arch.array.columns)
+    return 1, table.counts.cycles.shape[2]
+
+
 def count_buffer_reads(counts: Int64s, arch: Architecture, product: Product, table: PassTable) -> None:
     """Add what the array reads from the operand buffers and writes to the output buffer."""
     operand_bits = arch.precision.operand_bits
-    column_tiles = -(-product.n // arch.array.columns)
-    counts[Count.SKIP_BUFFER_BITS_READ] += table.counts.executed.sum() * column_tiles * operand_bits
-    counts[Count.SHARED_BUFFER_BITS_READ] += table.counts.fetches.sum() * product.n * operand_bits
+    columns, column_tiles = _multiples(arch, product, table)
+    # A dense array takes its zeros, too; every other mechanism its non-zeros, once for each column tile.
+    taken = table.counts.executed if table.per_column else table.nonzeros
+    counts[Count.SKIP_BUFFER_BITS_READ] += taken.sum() * column_tiles * operand_bits
+    counts[Count.SHARED_BUFFER_BITS_READ] += table.counts.fetches.sum() * columns * operand_bits
     # Each K tile leaves its sums in the output buffer, and each sum is read once: by the next K tile, the vector
     # unit or the DMA.
     sums_bits = product.m * product.n * len(table.nonzeros) * arch.precision.accumulator_bits

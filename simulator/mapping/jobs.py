@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from simulator.mapping.accounting import count_buffer_reads
 from simulator.mapping.counts import Count
-from simulator.mapping.passes import PassTable
+from simulator.mapping.passes import PassTable, pass_shape
 from simulator.mapping.plan import NONE, OUTPUT, SHARED, SKIP, PlanTable
 from simulator.mapping.tiling import Tiling
 from simulator.mapping.traffic import Traffic
@@ -49,6 +49,7 @@ class ProductJobs:
     ) -> None:
         self.table, self.traffic, self.resident = table, traffic, resident
         self.product, self.index, self.tiling, self.passes, self.counts = product, index, tiling, passes, counts
+        self.pass_rows, self.pass_columns = pass_shape(traffic.arch, product)
         stored = [a.product for a in product.after if not (a.on_chip and tiling.skip_on_chip)]
         self.awaited = stored[0] if stored else NONE
         self.keeps_mask = product.mask is not None and traffic.arch.skipping.uses_mask
@@ -56,7 +57,7 @@ class ProductJobs:
     def write(self) -> None:
         """Write all jobs."""
         product, tiling, traffic, table = self.product, self.tiling, self.traffic, self.table
-        rows, columns = traffic.arch.array.rows, traffic.arch.array.columns
+        rows, columns = self.pass_rows, self.pass_columns
         port = traffic.memory.buffers.output.port_values_per_cycle
         epilogue, outputs = product.epilogue, product.m * product.n
         partial = Shares(traffic.partial_bytes(product), outputs)
@@ -77,10 +78,8 @@ class ProductJobs:
                     shared, shared_held = self._load_shared(j, n, q), (j, q)
                 if skip_held != (i, q):
                     skip, skip_held = self._load_skip(i, m, q, skip), (i, q)
-                own = self._passes_of(i)
-                cycles = int(self.passes.counts.cycles[q, own].sum())
-                cycles += traffic.arch.array.pass_overhead_cycles * (own.stop - own.start)
-                cycles *= -(-n // columns)
+                overhead_cycles = traffic.arch.array.pass_overhead_cycles
+                cycles = self.passes.job_cycles(q, self._passes_of(i), self._column_tiles_of(j), overhead_cycles)
             if output_held != (i, j):
                 output, output_held = self._load_output(m * n, partial.take(m * n)), (i, j)
             for load in (skip, shared, output):
@@ -105,8 +104,12 @@ class ProductJobs:
 
     def _passes_of(self, i: int) -> slice:
         assert self.passes is not None
-        per_tile = self.tiling.tile_m // self.traffic.arch.array.rows
+        per_tile = self.tiling.tile_m // self.pass_rows
         return slice(i * per_tile, min((i + 1) * per_tile, len(self.passes.lanes)))
+
+    def _column_tiles_of(self, j: int) -> slice:
+        per_tile = self.tiling.tile_n // self.pass_columns
+        return slice(j * per_tile, min((j + 1) * per_tile, -(-self.product.n // self.pass_columns)))
 
     def _positions(self, q: int) -> int:
         return min(self.tiling.tile_k, self.product.k - q * self.tiling.tile_k)

@@ -1,18 +1,21 @@
 """Pass counts of a product: what the mechanism makes of its masks, shared wherever the masks are the same.
 
-Cycles depend on the mask alone, so one computation serves all column tiles of a product, dW and dU alike, and
-every machine that has the same lanes and mechanism.
+Where cycles depend on the mask of the skip operand alone, one computation serves all column tiles of a product,
+dW and dU alike, and every machine that has the same lanes and mechanism. A `TileMechanism` is counted tile by
+tile, with the mask of the shared operand.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
-from simulator.arch.mechanism import Mechanism, PassCounts
+from simulator.arch import Architecture, Mechanism, PassCounts, PassMasks, TileMechanism
 from simulator.skipping.masks import bits_on_lanes, full, nnz, rows_on_lanes
+from simulator.skipping.structured import BrokenPatternError
 from simulator.workload import OperandMask, Product
 
 Int64s = npt.NDArray[np.int64]
@@ -25,59 +28,159 @@ class PassTable:
     Attributes
     ----------
     counts : PassCounts
-        Arrays int64 [K tiles, P], P = ceil(M / R); slots and MACs per column.
+        Arrays int64 [K tiles, P], P = ceil(M / rows of a pass), with slots and MACs per column; of a
+        `TileMechanism` arrays int64 [K tiles, P, Q], Q = ceil(N / columns of a pass), with totals over a tile's
+        columns.
     lanes : int64 [P]
         Rows of each pass.
     nonzeros : int64 [K tiles, P]
         Non-zeros of the skip operand.
+    masked_shared : bool
+        Whether a mask of the shared operand was read.
     """
 
     counts: PassCounts
     lanes: Int64s
     nonzeros: Int64s
+    masked_shared: bool = False
+
+    @property
+    def per_column(self) -> bool:
+        """Whether the counts hold for one column, and every column tile takes the same passes."""
+        return self.counts.cycles.ndim == 2
+
+    def array_cycles(self, overhead_cycles: int, column_tiles: int) -> int:
+        """The array's own time on the whole product: all its passes, each with its set-up and drain."""
+        cycles = int((self.counts.cycles + overhead_cycles).sum())
+        return cycles * column_tiles if self.per_column else cycles
+
+    def job_cycles(self, k_tile: int, rows: slice, columns: slice, overhead_cycles: int) -> int:
+        """The array's time on the passes of one K tile, of some row tiles and some column tiles."""
+        cycles = self.counts.cycles[k_tile, rows]
+        if self.per_column:
+            column_tiles: int = columns.stop - columns.start
+            return (int(cycles.sum()) + overhead_cycles * len(cycles)) * column_tiles
+        tiles = cycles[:, columns]
+        return int(tiles.sum()) + overhead_cycles * int(tiles.size)
+
+
+def pass_shape(arch: Architecture, product: Product) -> tuple[int, int]:
+    """Rows and columns of outputs that a pass of the product works on; the last ones may be short."""
+    rows, columns = arch.skipping.pass_shape(arch.array.rows, arch.array.columns)
+    return rows or product.m, columns or product.n
 
 
 class PassCache:
-    """Pass tables by (mask, lanes, K tile, mechanism); valid for one recorded step."""
+    """Pass tables by (masks, tile, mechanism); valid for one recorded step."""
 
     def __init__(self) -> None:
         self._tables: dict[tuple[object, ...], PassTable] = {}
 
-    def table(self, mechanism: Mechanism, product: Product, rows: int, tile_k: int) -> PassTable:
-        """Give the pass table of a product on `rows` lanes with K cut into tiles of `tile_k` positions."""
-        operand = product.mask
+    def table(self, arch: Architecture, product: Product, tile_k: int) -> PassTable:
+        """Give the pass table of a product with K cut into tiles of `tile_k` positions.
+
+        Raises
+        ------
+        InputError
+            If the weights' file is not as it must be, or the mechanism refuses a mask.
+        """
+        mechanism, operand = arch.skipping, product.mask
+        rows, columns = pass_shape(arch, product)
+        key: tuple[object, ...]
         if operand is None:
-            key: tuple[object, ...] = (mechanism, rows, tile_k, product.m, product.k)
+            key = (mechanism, rows, tile_k, product.m, product.k)
         else:
             key = (mechanism, rows, tile_k, operand.key, operand.lanes_hold)
+        shared = None
+        if isinstance(mechanism, TileMechanism):
+            shared = _shared_mask(mechanism, arch, product)
+            key = (*key, product.n, columns, None if shared is None else (shared.key, shared.lanes_hold))
         if key not in self._tables:
-            self._tables[key] = _count(mechanism, operand, product.m, product.k, rows, tile_k)
+            if isinstance(mechanism, TileMechanism):
+                self._tables[key] = _count_tiles(mechanism, product, shared, rows, columns, tile_k)
+            else:
+                self._tables[key] = _count(mechanism, product, rows, tile_k)
         return self._tables[key]
 
 
-def _count(mechanism: Mechanism, operand: OperandMask | None, m: int, k: int, rows: int, tile_k: int) -> PassTable:
+def _count(mechanism: Mechanism, product: Product, rows: int, tile_k: int) -> PassTable:
+    operand, m, k = product.mask, product.m, product.k
     if operand is None:
         # All passes of an unrecorded operand are full of non-zeros; only the last may have fewer rows.
         passes = -(-m // rows)
-        tiles = [_repeated(mechanism, rows, m, passes, min(tile_k, k - start)) for start in range(0, k, tile_k)]
-        lanes = np.full(passes, rows, dtype=np.int64)
-        lanes[-1] = m - rows * (passes - 1)
-        nonzeros = [lanes * min(tile_k, k - start) for start in range(0, k, tile_k)]
-    else:
-        on_lanes = rows_on_lanes if operand.lanes_hold == "rows" else bits_on_lanes
-        masks = [
-            on_lanes(operand.packed, operand.bits, rows, start, min(start + tile_k, k)) for start in range(0, k, tile_k)
+        tiles = [
+            _repeated(mechanism.count(_two_kinds(rows, m, stop - start)), passes) for start, stop in _k_tiles(k, tile_k)
         ]
-        tiles = [mechanism.count(tile) for tile in masks]
-        nonzeros = [nnz(tile) for tile in masks]
-        lanes = masks[0].lanes
-    counts = PassCounts(**{f.name: np.stack([getattr(t, f.name) for t in tiles]) for f in fields(PassCounts)})
-    return PassTable(counts, lanes, np.stack(nonzeros))
+        return _table(tiles, *_dense_rows(m, k, rows, tile_k))
+    masks = [_on_lanes(operand, rows, start, stop) for start, stop in _k_tiles(k, tile_k)]
+    tiles = []
+    for tile, (start, _) in zip(masks, _k_tiles(k, tile_k), strict=True):
+        try:
+            tiles.append(mechanism.count(tile))
+        except BrokenPatternError as error:
+            time = "" if product.time is None else f", time step {product.time}"
+            raise error.within(f"layer {product.layer}, product {product.name}{time}", rows, start) from None
+    return _table(tiles, masks[0].lanes, [nnz(tile) for tile in masks])
 
 
-def _repeated(mechanism: Mechanism, rows: int, m: int, passes: int, positions: int) -> PassCounts:
-    """Count a full pass and the last one, and repeat the full one."""
-    last = m - rows * (passes - 1)
-    kinds = mechanism.count(full(rows, positions, rows + last))
+def _count_tiles(
+    mechanism: TileMechanism, product: Product, shared: OperandMask | None, rows: int, columns: int, tile_k: int
+) -> PassTable:
+    operand, m, k = product.mask, product.m, product.k
+    starts = np.arange(0, product.n, columns, dtype=np.int64)
+    widths = np.minimum(product.n - starts, columns)
+    tiles, nonzeros = [], []
+    lanes, dense_nonzeros = _dense_rows(m, k, rows, tile_k)
+    for start, stop in _k_tiles(k, tile_k):
+        others = None if shared is None else _on_lanes(shared, columns, start, stop)
+        if operand is None:
+            kinds = mechanism.count_tiles(_two_kinds(rows, m, stop - start), others, widths)
+            tiles.append(_repeated(kinds, len(lanes)))
+        else:
+            own = _on_lanes(operand, rows, start, stop)
+            tiles.append(mechanism.count_tiles(own, others, widths))
+            nonzeros.append(nnz(own))
+    return _table(tiles, lanes, nonzeros or dense_nonzeros, shared is not None)
+
+
+def _shared_mask(mechanism: TileMechanism, arch: Architecture, product: Product) -> OperandMask | None:
+    """What is known of the shared operand's zeros: recorded ones, or those of pruned weights."""
+    if product.shared_mask is not None or mechanism.weights is None:
+        return product.shared_mask
+    name = product.shared_operand
+    packed = mechanism.weights.mask(name, product.k, product.n, arch.folder)
+    return None if packed is None else OperandMask(packed, product.n, "bits", ("weights", name))
+
+
+def _on_lanes(operand: OperandMask, lanes: int, start: int, stop: int) -> PassMasks:
+    lay = rows_on_lanes if operand.lanes_hold == "rows" else bits_on_lanes
+    return lay(operand.packed, operand.bits, lanes, start, stop)
+
+
+def _k_tiles(k: int, tile_k: int) -> Iterator[tuple[int, int]]:
+    """First position of each K tile, and the one after its last."""
+    return ((start, min(start + tile_k, k)) for start in range(0, k, tile_k))
+
+
+def _dense_rows(m: int, k: int, rows: int, tile_k: int) -> tuple[Int64s, list[Int64s]]:
+    """Rows of each pass, and the non-zeros of each K tile's passes where there is no zero."""
+    passes = -(-m // rows)
+    lanes = np.full(passes, rows, dtype=np.int64)
+    lanes[-1] = m - rows * (passes - 1)
+    return lanes, [lanes * (stop - start) for start, stop in _k_tiles(k, tile_k)]
+
+
+def _two_kinds(rows: int, m: int, positions: int) -> PassMasks:
+    """A full pass without zeros, and the last one, perhaps short."""
+    return full(rows, positions, rows + (m - 1) % rows + 1)
+
+
+def _repeated(kinds: PassCounts, passes: int) -> PassCounts:
+    """Repeat the counts of the full pass before those of the last one."""
     index = np.append(np.zeros(passes - 1, dtype=np.int64), 1)
     return PassCounts(**{f.name: getattr(kinds, f.name)[index] for f in fields(PassCounts)})
+
+
+def _table(tiles: list[PassCounts], lanes: Int64s, nonzeros: list[Int64s], masked_shared: bool = False) -> PassTable:
+    counts = PassCounts(**{f.name: np.stack([getattr(t, f.name) for t in tiles]) for f in fields(PassCounts)})
+    return PassTable(counts, lanes, np.stack(nonzeros), masked_shared)

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-import numpy as np
-import numpy.typing as npt
-
 from simulator.arch import Architecture
 from simulator.mapping.accounting import array_counts
 from simulator.mapping.jobs import ProductJobs
-from simulator.mapping.passes import PassCache, PassTable
+from simulator.mapping.passes import PassCache, PassTable, pass_shape
 from simulator.mapping.plan import BUFFERS, SHARED, Plan, PlannedProduct, PlanTable
 from simulator.mapping.tiling import Pins, Tiling, TilingProblem, candidates, longest_tile_k
 from simulator.mapping.traffic import Traffic
@@ -50,8 +47,8 @@ def plan(arch: Architecture, workload: Workload, cache: PassCache | None = None)
 
 def _array_cycles(arch: Architecture, product: Product, passes: PassTable) -> int:
     """The array's own time on a product: all its passes, set-up and drain included, for each column tile."""
-    per_pass: npt.NDArray[np.int64] = passes.counts.cycles + arch.array.pass_overhead_cycles
-    return int(per_pass.sum()) * -(-product.n // arch.array.columns)
+    _, columns = pass_shape(arch, product)
+    return passes.array_cycles(arch.array.pass_overhead_cycles, -(-product.n // columns))
 
 
 def _plan_ideal(arch: Architecture, workload: Workload, cache: PassCache) -> Plan:
@@ -61,7 +58,7 @@ def _plan_ideal(arch: Architecture, workload: Workload, cache: PassCache) -> Pla
     for index, product in enumerate(workload.products):
         cycles, passes = 0, None
         if product.k:
-            passes = cache.table(arch.skipping, product, arch.array.rows, product.k)
+            passes = cache.table(arch, product, product.k)
             cycles = _array_cycles(arch, product, passes)
         counts = array_counts(arch, product, passes)
         job = table.add_job(product=index, array_cycles=cycles)
@@ -79,12 +76,16 @@ class _SystemPlanner:
         self.pins = Pins(**{key: None if value == "auto" else value for key, value in chosen.items()})
         self.uses = Counter(p.shared_operand for p in workload.products if p.k)
         self.resident: dict[tuple[str, int, int], int] = {}
-        # All time steps of a serial product are tiled alike, for the largest of them, so that they share tiles.
-        self.largest: dict[tuple[str, str], Product] = {}
+        # All time steps of a serial product are tiled alike, so that they share tiles: as a member of the chain, but
+        # with the rows of the largest time step, which may be the first and no member.
+        self.typical: dict[tuple[str, str], Product] = {}
+        self.most_rows: Counter[tuple[str, str]] = Counter()
         for product in workload.products:
-            largest = self.largest.setdefault((product.layer, product.name), product)
-            if (product.in_chain, product.m) > (largest.in_chain, largest.m):
-                self.largest[product.layer, product.name] = product
+            key = (product.layer, product.name)
+            typical = self.typical.setdefault(key, product)
+            if (product.in_chain, product.m) > (typical.in_chain, typical.m):
+                self.typical[key] = product
+            self.most_rows[key] = max(self.most_rows[key], product.m)
         self.tilings: dict[tuple[str, str], Tiling] = {}
         self.table = PlanTable()
         self.planned: list[PlannedProduct] = []
@@ -95,7 +96,7 @@ class _SystemPlanner:
         tiling = self._tiling(product)
         passes, cycles = None, 0
         if product.k:
-            passes = self.cache.table(self.arch.skipping, product, self.arch.array.rows, tiling.tile_k)
+            passes = self.cache.table(self.arch, product, tiling.tile_k)
             cycles = _array_cycles(self.arch, product, passes)
         counts = array_counts(self.arch, product, passes)
         first_job = len(self.table.jobs)
@@ -109,16 +110,16 @@ class _SystemPlanner:
     def _tiling(self, product: Product) -> Tiling:
         key = (product.layer, product.name)
         if key not in self.tilings:
-            self.tilings[key] = self._choose(self.largest[key])
+            self.tilings[key] = self._choose(self.typical[key], self.most_rows[key])
         tiling = self.tilings[key]
         # The first time step forward takes its hidden state from DRAM, as no product made it.
         return tiling if product.in_chain else replace(tiling, skip_on_chip=False)
 
-    def _choose(self, product: Product) -> Tiling:
-        problem = self._problem(product)
+    def _choose(self, product: Product, rows: int) -> Tiling:
+        problem = self._problem(product, rows)
         tile_k = longest_tile_k(problem, self.pins)
         if product.k:
-            passes = self.cache.table(self.arch.skipping, product, self.arch.array.rows, tile_k)
+            passes = self.cache.table(self.arch, product, tile_k)
             problem = replace(problem, array_cycles=_array_cycles(self.arch, product, passes))
         found = candidates(problem, tile_k, self.traffic.dram, self.pins)
         if not found:
@@ -126,21 +127,22 @@ class _SystemPlanner:
             pinned = {k: v for k, v in vars(self.pins).items() if v is not None}
             raise InputError.of(
                 f"machine {self.arch.name}: memory.buffers",
-                f"no tile of {product.layer} {product.name} ({product.m} x {product.k} x {product.n}) that fits "
+                f"no tile of {product.layer} {product.name} ({rows} x {product.k} x {product.n}) that fits "
                 + ", ".join(f"{room} bytes of {name}" for name, room in rooms),
                 "room for the tiles of one pass in each buffer (its half where double-buffered)",
                 f"unpin memory.mapping ({pinned})" if pinned else "enlarge capacity_kib",
             )
         return found[0].tiling
 
-    def _problem(self, product: Product) -> TilingProblem:
+    def _problem(self, product: Product, rows: int) -> TilingProblem:
         traffic, epilogue = self.traffic, product.epilogue
+        pass_rows, pass_columns = self.arch.skipping.pass_shape(self.arch.array.rows, self.arch.array.columns)
         return TilingProblem(
-            m=product.m,
+            m=rows,
             n=product.n,
             k=product.k,
-            rows=self.arch.array.rows,
-            columns=self.arch.array.columns,
+            rows=pass_rows or rows,
+            columns=pass_columns or product.n,
             operand_bits=self.arch.precision.operand_bits,
             accumulator_bits=self.arch.precision.accumulator_bits,
             skip_bytes=traffic.skip_bytes(product),
@@ -152,4 +154,5 @@ class _SystemPlanner:
             skip_in_chain=product.in_chain,
             shared_in_chain=self.uses[product.shared_operand] > 1,
             shared_capacity_bytes=traffic.capacity_bytes[SHARED],
+            position_grain=self.arch.skipping.position_grain,
         )

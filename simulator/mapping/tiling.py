@@ -24,7 +24,7 @@ class Tiling:
     Attributes
     ----------
     tile_m, tile_n, tile_k : int
-        Rows (a multiple of the lanes), columns (a multiple of the array's columns) and positions of a tile.
+        Rows and columns (multiples of those of a pass) and positions of a tile.
     order : str
         ``skip_stationary``: for m, for n, for k; ``shared_stationary``: for n, for m, for k.
     skip_on_chip : bool
@@ -65,6 +65,8 @@ class TilingProblem:
         The skip operand is made on chip by the product before; other products use the same shared operand.
     shared_capacity_bytes : int
         The whole shared buffer, which a resident operand may fill.
+    position_grain : int
+        Positions that a K tile is a multiple of, where that many fit.
     """
 
     m: int
@@ -83,6 +85,7 @@ class TilingProblem:
     skip_in_chain: bool
     shared_in_chain: bool
     shared_capacity_bytes: int
+    position_grain: int = 1
 
     @property
     def skip_on_chip(self) -> bool:
@@ -158,7 +161,7 @@ def _sizes(extent: int, unit: int, pinned: int | None) -> list[int]:
 
 
 def longest_tile_k(problem: TilingProblem, pins: Pins) -> int:
-    """Take the longest K tile that fits beside the least tile_m and tile_n, in parts of equal length.
+    """Take the longest K tile that fits beside the least tile_m and tile_n, in parts of equal length, whole grains.
 
     Whole K is best: cutting it restarts the window and moves partial sums. Masks decide cycles only after this,
     so it does not read ``array_cycles``.
@@ -173,8 +176,11 @@ def longest_tile_k(problem: TilingProblem, pins: Pins) -> int:
         longest = min(longest, p.room_bytes[0] * 8 // (p.operand_bits * min(pins.tile_m or p.rows, p.m)))
     if not p.shared_resident:
         longest = min(longest, p.room_bytes[1] * 8 // (p.operand_bits * min(pins.tile_n or p.columns, p.n)))
+    if p.position_grain <= longest < p.k:
+        longest -= longest % p.position_grain
     parts = -(-p.k // max(1, longest))
-    return -(-p.k // parts)
+    tile_k = -(-p.k // parts)
+    return min(tile_k + -tile_k % p.position_grain, p.k) if longest >= p.position_grain else tile_k
 
 
 def _price(p: TilingProblem, dram: BandwidthDram, t: Tiling) -> Candidate:

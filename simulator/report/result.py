@@ -66,8 +66,8 @@ class Report:
 
     @property
     def utilization(self) -> float:
-        """Executed MACs over what the array could have done in the time."""
-        slots = self.arch.array.rows * self.arch.array.columns * self.total_cycles
+        """Executed MACs over what all multipliers of the array could have done in the time."""
+        slots = self.arch.multipliers * self.total_cycles
         return int(self.activity.counts[:, Count.MACS_EXECUTED].sum()) / slots if slots else 0.0
 
     @property

@@ -51,12 +51,14 @@ def provenance(report: Report) -> list[Line]:
     """Say which machine, trace and energy table the figures belong to."""
     arch = report.arch
     size, precision = arch.array, arch.precision
+    macs = f"{size.rows} x {size.columns}"
+    if arch.skipping.macs_per_lane > 1:
+        macs += f" x {arch.skipping.macs_per_lane}"
     return [
         ("machine", f"{numbers.plain(arch.name)} (digest {arch.digest[:DIGEST_DIGITS]})"),
         (
             "array",
-            f"{size.rows} x {size.columns} MACs, {precision.operand} with {precision.accumulator} sums, "
-            f"{numbers.count(arch.clock_mhz)} MHz",
+            f"{macs} MACs, {precision.operand} with {precision.accumulator} sums, {numbers.count(arch.clock_mhz)} MHz",
         ),
         ("skipping", mechanism(arch)),
         ("memory", memory(arch)),
@@ -120,14 +122,13 @@ class SlotUse:
 
 
 def slot_uses(report: Report) -> list[SlotUse]:
-    """Split the slots of the array's own cycles, R x C each, by what they did; the parts sum to all of them.
+    """Split the slots of the array's own cycles, all multipliers each, by what they did; the parts sum to all of them.
 
     Slots of rows and columns that no row or column of the product fills, and those of the set-up of passes,
     are the last part.
     """
     totals = report.activity.counts.sum(axis=0).tolist()
-    array = report.arch.array
-    every = array.rows * array.columns * int(report.activity.array_cycles.sum())
+    every = report.arch.multipliers * int(report.activity.array_cycles.sum())
     uses = [
         SlotUse("executed MACs", totals[Count.MACS_EXECUTED]),
         SlotUse("gated MACs", totals[Count.MACS_GATED]),
@@ -164,7 +165,7 @@ class CycleRow:
 def cycle_rows(report: Report) -> list[CycleRow]:
     """List where the cycles go: phases, their products, stalls by reason and the total."""
     here, twin = _cycles(report), None if report.baseline is None else _cycles(report.baseline)
-    slots_per_cycle = report.arch.array.rows * report.arch.array.columns
+    slots_per_cycle = report.arch.multipliers
     rows: list[CycleRow] = []
 
     def add(name: str, level: int, keys: list[tuple[str, str]], works: bool = True) -> None:

@@ -17,10 +17,11 @@ examples of each are in ``tests/skipping``.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from simulator.arch.mechanism import Counts, Mechanism, PassCounts, PassMasks
 from simulator.arch.problems import wrong
@@ -185,6 +186,22 @@ class Dense(Mechanism):
     literature: ClassVar[str] = "any systolic or broadcast array; lookahead with depth 1, refill 1, no gating"
 
     mechanism: Literal["dense"] = "dense"
+    positions_per_cycle: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="Multipliers of a lane and column: positions that it takes in a cycle. The twin of an array of "
+        "PEs with several multipliers has as many.",
+    )
+
+    @property
+    def macs_per_lane(self) -> int:
+        """As the parameter says."""
+        return self.positions_per_cycle
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_the_usual(dump(self))
 
     @property
     def uses_mask(self) -> bool:
@@ -192,8 +209,14 @@ class Dense(Mechanism):
         return False
 
     def count(self, masks: PassMasks) -> PassCounts:
-        """Apply the law to every pass: exact counts, each int64 [P]."""
-        return Lookahead(depth=1, refill=1, gate=False).count(masks)
+        """Apply the law to every pass: exact counts, each int64 [P].
+
+        A last cycle that is not full leaves slots idle, counted as imbalance.
+        """
+        counts = Lookahead(depth=1, refill=1, gate=False).count(masks)
+        cycles = -(-counts.cycles // self.positions_per_cycle)
+        slots = masks.lanes * self.positions_per_cycle * cycles
+        return replace(counts, cycles=cycles, imbalance=slots - counts.executed)
 
 
 class Gated(Mechanism):
@@ -221,6 +244,11 @@ class VectorSkip(Mechanism):
     def count(self, masks: PassMasks) -> PassCounts:
         """Apply the law to every pass: exact counts, each int64 [P]."""
         return Lookahead(depth=1, refill=None, block=self.block).count(masks)
+
+
+def without_the_usual(data: dict[str, Any]) -> dict[str, Any]:
+    """Leave out one position a cycle, so that a plain machine's digest is what it was before the key was there."""
+    return {key: value for key, value in data.items() if (key, value) != ("positions_per_cycle", 1)}
 
 
 def tallied(masks: PassMasks) -> tuple[Counts, Counts]:

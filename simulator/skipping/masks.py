@@ -126,7 +126,7 @@ def full(lanes: int, positions: int, rows: int | None = None) -> PassMasks:
     _, sizes = _cut(rows, lanes, rows)
     words = np.empty((len(sizes), positions, _words_of(lanes)), np.uint64)
     words[:] = lane_words(sizes, words.shape[2])[:, None, :]
-    return PassMasks(words, sizes)
+    return PassMasks(words, sizes, recorded=False)
 
 
 def nnz(masks: PassMasks) -> Counts:

@@ -101,9 +101,8 @@ class MechanismContract:
         for mechanism in self.mechanisms:
             counts = mechanism.count(from_bools(np.zeros((6, 30), np.bool_)))
             assert counts.conflict[0] == 0
-            assert counts.imbalance[0] == 0
-            if not self.multiplies_zeros:
-                assert counts.executed[0] == 0
+            if not self.multiplies_zeros:  # else a last cycle of several positions may have slots left over
+                assert counts.executed[0] == counts.imbalance[0] == 0
 
     def test_a_full_mask_executes_everything(self) -> None:
         for mechanism in self.mechanisms:

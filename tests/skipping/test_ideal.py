@@ -10,7 +10,7 @@ from simulator.skipping import Ideal, run_pass
 
 
 class TestIdealContract(MechanismContract):
-    mechanisms = (Ideal(),)
+    mechanisms = (Ideal(), Ideal(positions_per_cycle=16))
 
 
 def test_ideal_spreads_non_zeros_evenly() -> None:
@@ -26,3 +26,8 @@ def test_ideal_spreads_non_zeros_evenly() -> None:
 def test_ideal_rounds_up(ones: int, cycles: int) -> None:
     mask = np.arange(12).reshape(4, 3) < ones
     assert run_pass(mask, {"mechanism": "ideal"}).cycles == cycles
+
+
+def test_ideal_spreads_them_over_all_multipliers_of_a_lane() -> None:
+    mask = np.arange(64).reshape(4, 16) < 33
+    assert run_pass(mask, Ideal(positions_per_cycle=8)).cycles == 2

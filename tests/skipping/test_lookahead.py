@@ -296,5 +296,5 @@ class TestLockstepContract(MechanismContract):
 
 
 class TestDenseContract(MechanismContract):
-    mechanisms = (Dense(), Lookahead(depth=1, refill=1, gate=False))
+    mechanisms = (Dense(), Dense(positions_per_cycle=16), Lookahead(depth=1, refill=1, gate=False))
     multiplies_zeros = True

@@ -175,3 +175,23 @@ def test_every_product_waits_only_for_earlier_ones(network):
 def T_valid(network):  # noqa: N802
     steps = network["valid_steps"]
     return network["T"] * network["B"] if steps is None else sum(steps)
+
+
+@settings(max_examples=60)
+@given(networks())
+def test_weight_gradients_carry_the_recorded_mask_of_their_shared_operand(network):
+    with tempfile.TemporaryDirectory() as folder, write_trace(Path(folder) / "t.npz", network) as trace:
+        step = trace.step(trace.steps[0])
+        valid = np.ones((network["T"], network["B"]), dtype=bool)
+        if network["valid_steps"] is not None:
+            valid = np.arange(network["T"])[:, None] < np.array(network["valid_steps"])
+        for p in lower(trace, step).products:
+            tensor = {"dW": "input", "dU": "hidden"}.get(p.name) if p.recorded else None
+            recorded = tensor and getattr(step.layers[p.layer], tensor)
+            if not recorded:
+                assert p.shared_mask is None
+                continue
+            assert p.shared_mask.lanes_hold == "bits"
+            assert p.shared_mask.shape == (p.n, p.k)
+            bits = np.unpackbits(p.shared_mask.packed, axis=-1, count=p.n, bitorder="little")
+            assert np.array_equal(bits.astype(bool), recorded.unpack()[valid])
