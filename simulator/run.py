@@ -11,7 +11,8 @@ from simulator.energy import load_energy_table, price
 from simulator.engine import Activity, ActivityBuilder, EngineName, run
 from simulator.mapping import PassCache, plan
 from simulator.report import Report
-from simulator.workload import Workload, lower
+from simulator.values import ValueTally, check_step, require_schedule
+from simulator.workload import lower
 from traces import Trace
 from traces.errors import InputError
 
@@ -27,6 +28,7 @@ def simulate(
     engine: EngineName = "compiled",
     record_intervals: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    check_values: bool | ValueTally = False,
 ) -> Report:
     """Replay a trace on a machine.
 
@@ -44,6 +46,10 @@ def simulate(
         Keep what each unit did when, for a timeline; the event engine does that whatever `engine` says.
     progress : callable, optional
         Called with (steps done, steps to do).
+    check_values : bool or ValueTally
+        Also compute every product through the machine's schedule and compare it with numpy's, and the schedule's
+        cycles with those counted; a tally counts what was checked. The report is the same. The dense twin and the
+        bound are not computed.
 
     Returns
     -------
@@ -52,20 +58,26 @@ def simulate(
     Raises
     ------
     InputError
-        If the machine or the trace is not as it must be, or no recorded step is within `steps`.
+        If the machine or the trace is not as it must be, no recorded step is within `steps`, or values shall be
+        checked that are not finite or on a mechanism whose schedule is not stated.
+    Mismatch
+        If a value or a cycle that was checked is wrong, which would be a bug of the model.
     """
     machine = arch if isinstance(arch, Architecture) else load_arch(arch)
     record = trace if isinstance(trace, Trace) else Trace(trace)
     chosen = select_steps(record, steps)
+    tally = ValueTally() if check_values is True else check_values or None
+    if tally is not None:
+        require_schedule(machine)
     table = load_energy_table(machine.energy_table, relative_to=machine.folder)
     machines = [machine]
     if baseline:
-        machines += [dense_twin(machine), machine.with_mechanism({"mechanism": "ideal"})]
+        machines += [dense_twin(machine), bound_of(machine)]
     runs = _Runs(machines, engine, record_intervals)
     for done, number in enumerate(chosen):
         if progress is not None:
             progress(done, len(chosen))
-        runs.add(lower(record, record.step(number)))
+        runs.add(record, number, tally)
     if progress is not None:
         progress(len(chosen), len(chosen))
     activities = runs.finish()
@@ -97,8 +109,16 @@ def select_steps(trace: Trace, steps: Steps | None) -> list[int]:
 
 def dense_twin(machine: Architecture) -> Architecture:
     """The same machine as a plain dense array: no skipping, no masks, no threshold, dense formats."""
-    twin = machine.with_mechanism({"mechanism": "dense"})
-    return twin if twin.ideal_memory else twin.replaced("memory.formats.skip", "dense")
+    if not machine.ideal_memory:
+        machine = machine.replaced("memory.formats.skip", "dense")
+        if machine.skipping.slots_per_cycle is not None:  # pinned tiles fit the mechanism's passes, not the array's
+            machine = machine.replaced("memory.mapping", {})
+    return machine.with_mechanism(machine.skipping.dense_twin())
+
+
+def bound_of(machine: Architecture) -> Architecture:
+    """The same machine with the mechanism that its own cannot beat."""
+    return machine.with_mechanism(machine.skipping.bound(machine.array.rows, machine.array.columns))
 
 
 @dataclass
@@ -110,8 +130,10 @@ class _Runs:
     record_intervals: bool
     builders: dict[str, ActivityBuilder] = field(default_factory=dict)
 
-    def add(self, workload: Workload) -> None:
-        """Replay a step on every machine; machines that are the same run once."""
+    def add(self, trace: Trace, number: int, tally: ValueTally | None) -> None:
+        """Replay a step on every machine, and check its values on the first; machines that are the same run once."""
+        step = trace.step(number)
+        workload = lower(trace, step)
         cache = PassCache()
         seen = set()
         for i, machine in enumerate(self.machines):
@@ -120,6 +142,8 @@ class _Runs:
                 continue
             seen.add(digest)
             step_plan = plan(machine, workload, cache)
+            if tally is not None and i == 0:
+                check_step(machine, step_plan, step, cache, tally, str(trace.path))
             times = run(step_plan, self.engine, self.record_intervals and i == 0)
             self.builders.setdefault(digest, ActivityBuilder()).add(workload.step, step_plan, times)
 

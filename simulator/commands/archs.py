@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 
 import click
 
@@ -20,12 +21,14 @@ def archs(as_json: bool) -> None:
         listed = [{"file": file, "digest": arch.digest, **arch.to_dict()} for file, arch in machines.items()]
         click.echo(json.dumps(listed, indent=2, ensure_ascii=False))
         return
-    rows: list[tuple[str, ...]] = [("name", "array", "mechanism", "memory", "description")]
+    rows: list[tuple[str, ...]] = [("name", "array", "mechanism", "memory")]
     rows += [_row(file, arch) for file, arch in machines.items()]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)]
-        click.echo("  ".join(cells).rstrip())
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row, arch in zip(rows, [None, *machines.values()], strict=True):
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        if arch is not None:
+            for text in filter(None, (arch.description, _parameters(arch.skipping))):
+                click.echo(textwrap.fill(text, 80, initial_indent="    ", subsequent_indent="    "))
 
 
 @click.command()
@@ -66,17 +69,18 @@ def _check_energy_table(file: str, arch: Architecture) -> None:
 
 def _row(file: str, arch: Architecture) -> tuple[str, ...]:
     array = f"{arch.array.rows} x {arch.array.columns}"
+    if arch.skipping.macs_per_lane > 1:
+        array += f" x {arch.skipping.macs_per_lane}"
     if arch.ideal_memory:
         memory = "ideal"
     else:
         buffers, dram = arch.system.buffers, arch.system.dram
         on_chip_kib = buffers.skip.capacity_kib + buffers.shared.capacity_kib + buffers.output.capacity_kib
         memory = f"{on_chip_kib} KiB, {dram.standard} {dram.bandwidth_gb_per_s:g} GB/s"
-    return file, array, _mechanism(arch.skipping), memory, arch.description
+    return file, array, arch.skipping.mechanism, memory
 
 
-def _mechanism(mechanism: Mechanism) -> str:
-    """Write a mechanism with the parameters that differ from their defaults, null as it stands in files."""
+def _parameters(mechanism: Mechanism) -> str:
+    """Write the parameters that differ from their defaults, null as it stands in files."""
     parameters = mechanism.model_dump(mode="json", exclude_defaults=True, exclude={"mechanism"})
-    told = ", ".join(f"{key} {json.dumps(value)}" for key, value in parameters.items())
-    return f"{mechanism.mechanism} ({told})" if told else mechanism.mechanism
+    return ", ".join(f"{key} {json.dumps(value)}" for key, value in parameters.items())

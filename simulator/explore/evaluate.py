@@ -8,7 +8,7 @@ from pathlib import Path
 from simulator.arch import Architecture
 from simulator.explore.points import Cell, Point, Refusal, Settings
 from simulator.report import Report
-from simulator.run import dense_twin, simulate
+from simulator.run import bound_of, dense_twin, simulate
 from traces import Trace
 from traces.errors import InputError
 
@@ -49,7 +49,7 @@ def evaluate(point: Point) -> Row:
     try:
         report, baseline, bound = (
             _replay(m, point.prices_digest, recorded.path, recorded.sha256, first, last)
-            for m in (machine, dense_twin(machine), machine.with_mechanism({"mechanism": "ideal"}))
+            for m in (machine, dense_twin(machine), bound_of(machine))
         )
     except InputError as error:
         return {**row, "status": "invalid", "error": "; ".join(map(str, error.problems))}

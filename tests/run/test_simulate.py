@@ -130,6 +130,22 @@ def test_dense_twin_differs_only_in_skipping_and_format():
     assert same == arch
 
 
+def test_the_twin_of_a_mechanism_with_tiles_of_its_own_maps_freely(eighty_percent):
+    pinned = load_arch("dual_side_tensor_core", ["memory.mapping.tile_m=32"])  # 8 x 16 multipliers, tiles of 32 x 32
+    assert dense_twin(pinned).memory.mapping.tile_m == "auto"
+    assert simulate(pinned, eighty_percent, steps=(10, 11)).speedup > 1
+
+
+@pytest.mark.parametrize("name", ["tensordash", "scnn", "eie", "sigma", "dual_side_tensor_core", "eyeriss_v2_pe"])
+def test_published_machines_never_beat_their_bound_with_ideal_memory(eighty_percent, name):
+    report = simulate(load_arch(name).replaced("memory", "ideal"), eighty_percent, steps=(10, 11))
+    assert report.bound.total_cycles <= report.total_cycles
+    assert report.utilization <= 1
+    counts = report.activity.counts
+    closed = counts[:, [Count.MACS_EXECUTED, Count.MACS_GATED, Count.MACS_SKIPPED]].sum(axis=1)
+    assert np.array_equal(closed, counts[:, Count.MACS_DENSE])
+
+
 def test_a_dense_machine_is_its_own_twin(eighty_percent):
     report = simulate("dense", eighty_percent)
     assert report.speedup == 1

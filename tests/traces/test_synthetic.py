@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -46,6 +48,50 @@ def test_column_correlation_makes_whole_columns_zero_and_at_most_one_in_part(tmp
         assert np.count_nonzero((ones_in_column > 0) & (ones_in_column < 4)) <= 1
     independent = masks(synthetic_trace(tmp_path / "y.npz", **SIZES, sparsity=0.61))[0].sum(axis=1)
     assert np.count_nonzero((independent > 0) & (independent < 4)) > 10
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(
+    st.integers(1, 6).flatmap(lambda m: st.tuples(st.integers(1, m), st.just(m))),
+    st.floats(0, 1),
+    st.none() | st.lists(st.integers(0, 7), min_size=4, max_size=4),
+    st.integers(0, 5),
+)
+def test_an_n_m_pattern_holds_along_rows_and_down_real_rows(tmp_path_factory, pattern, more, valid, seed):
+    n, m = pattern
+    path = tmp_path_factory.mktemp("synthetic") / "x.npz"
+    share = 1 - n / m + more * n / m
+    options = {"valid_steps": valid, "seed": seed, "sparsity": share, "input_sparsity": share}
+    # At the ragged border of a matrix a pattern may have more zeros than its share; then it says so.
+    with contextlib.suppress(InputError) if share < 1 else contextlib.nullcontext():
+        synthetic_trace(path, **SIZES, **options, correlation=f"{n}:{m}")
+    if not path.exists():
+        return
+    real = np.arange(7)[:, None] < np.broadcast_to(7 if valid is None else valid, 4)
+    with Trace(path) as trace:
+        record = trace.step(0).layers["lstm0"]
+    for mask in (record.gate_gradient.unpack(), record.input.unpack()):
+        rows = mask[real]
+        assert not mask[~real].any()
+        assert rows.size - rows.sum() == round(share * rows.size)
+        for axis in (0, 1):
+            groups = (
+                np.add.reduceat(rows, np.arange(0, max(rows.shape[axis], 1), m), axis=axis, dtype=int)
+                if rows.size
+                else rows
+            )
+            assert groups.max(initial=0) <= n
+
+
+def test_a_whole_pattern_is_met_exactly_and_a_lower_share_refused(tmp_path):
+    sizes = SIZES | {"sequence_length": 8, "hidden_size": 8}
+    (mask,) = masks(synthetic_trace(tmp_path / "x.npz", **sizes, sparsity=0.5, correlation="2:4"))
+    rows = mask.reshape(32, 32)
+    assert (rows.reshape(32, 8, 4).sum(axis=2) == 2).all()
+    assert (rows.reshape(8, 4, 32).sum(axis=1) == 2).all()
+    assert len(np.unique(rows[:4], axis=1).T) > 3  # blocks differ from each other
+    with pytest.raises(InputError, match=r"sparsity: found 0\.49 with the pattern 2:4"):
+        synthetic_trace(tmp_path / "y.npz", **sizes, sparsity=0.49, correlation="2:4")
 
 
 def test_same_seed_gives_the_same_bytes_and_another_seed_other_masks(tmp_path):
@@ -104,6 +150,9 @@ def test_layers_may_be_given_as_they_are(tmp_path):
         {"sparsity": float("nan")},
         {"input_sparsity": -0.1},
         {"correlation": "colums"},
+        {"correlation": "5:4"},
+        {"correlation": "0:4"},
+        {"correlation": "2:4", "sparsity": 0.3},
         {"kind": "lstmm"},
         {"hidden_size": None},
         {"hidden_size": -1},
