@@ -10,17 +10,18 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from simulator.arch.document import Document, read_document
-from simulator.arch.locate import energy_table_names
+from simulator.arch.locate import config_root, energy_table_names
 from simulator.arch.parts import Part
 from simulator.arch.problems import problems_of, wrong
 from simulator.arch.yaml_loader import find_file, is_path, not_a_mapping
+from simulator.energy.skip_logic import SkipLogic, read_skip_logic
 from simulator.energy.sram import SramRow, access_pj_per_bit, read_sram_csv
 from traces.errors import InputError, Problem, nearest
 
@@ -115,7 +116,11 @@ class Parts(Part):
     register_read: Row = Field(description="A bit read from a staging register or an accumulator.")
     register_write: Row = Field(description="A bit written to a staging register or an accumulator.")
     mux_level: Row = Field(description="A bit through one two-way level of the staging multiplexer.")
-    select: Row = Field(description="Choosing the next non-zero, per lane and cycle; bits are window positions.")
+    select: Row | None = Field(
+        default=None,
+        description="Choosing the next non-zero, per lane and cycle; bits are window positions. "
+        "Or `skip_logic_csv` has it.",
+    )
     compare: Row = Field(description="Comparing one gate gradient with the threshold.")
     gate_forward: Row = Field(description="The vector unit's work on one gate value, forward.")
     gate_backward: Row = Field(description="The vector unit's work on one gate value, backward.")
@@ -144,6 +149,14 @@ class SramFile(Part):
     verified: bool = Field(description="false where the numbers are only recalled or estimated.")
 
 
+class SkipLogicFile(Part):
+    """Transistors of the skip logic from a CSV file, instead of a row ``parts.select``."""
+
+    file: str = Field(min_length=1, description="CSV file, relative to the table, or a shipped one.")
+    source: str = Field(min_length=1, description="Key in `sources`, or where the numbers come from.")
+    verified: bool = Field(description="false: that transistors switch as an adder's do is an assumption.")
+
+
 class EnergyTable(Part):
     """Prices of everything that the engine counts; read one with `load_energy_table`."""
 
@@ -159,8 +172,12 @@ class EnergyTable(Part):
     parts: Parts = Field(description="Small parts around the MACs.")
     ratios: Ratios = Field(description="What is known only relative to something else.")
     leakage: Leakages = Field(description="Leakage by what leaks.")
+    skip_logic_csv: SkipLogicFile | None = Field(
+        default=None, description="The skip logic from a file of synthesis results, instead of `parts.select`."
+    )
 
     _sram_rows: tuple[SramRow, ...] = PrivateAttr(default=())
+    _skip_logic: SkipLogic | None = PrivateAttr(default=None)
 
     @property
     def sram_rows(self) -> tuple[SramRow, ...]:
@@ -168,10 +185,16 @@ class EnergyTable(Part):
         return self._sram_rows or self.sram or ()
 
     @property
+    def skip_logic(self) -> SkipLogic | None:
+        """The skip logic in transistors, where the table names a file of it."""
+        return self._skip_logic
+
+    @property
     def digest(self) -> str:
         """SHA-256 (hex) of the prices as canonical JSON, the rows of a CSV file included."""
         data = self.model_dump(mode="json", exclude={"description", "sram", "sram_csv"})
         data["sram"] = [row.model_dump(mode="json") for row in self.sram_rows]
+        data["skip_logic"] = None if self._skip_logic is None else asdict(self._skip_logic)
         return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def multiply_price(self, operand: str) -> Price:
@@ -239,6 +262,27 @@ class EnergyTable(Part):
         """Price one operation of a small part; `Parts` says what an operation is."""
         return self._priced("parts", name)
 
+    def select_price(self, positions: int) -> Price:
+        """Price one choice of a lane's next non-zero among so many positions of the window.
+
+        From synthesis: the transistors of the lane's selector and of its share of the control, over those of a 32-bit
+        integer adder that was synthesised the same way, times the table's energy of that adder. It assumes that they
+        switch as often as the adder's. Otherwise ``parts.select``, in proportion to the positions.
+
+        Raises
+        ------
+        InputError
+            If the table has a file of the skip logic and no row ``add.int32``.
+        """
+        if self._skip_logic is None or self.skip_logic_csv is None:
+            row = self.part_price("select")
+            return replace(row, pj=row.pj_per_bit * positions, bits=positions)
+        adders, note = self._skip_logic.adders_per_selection(positions)
+        adder, made = self.add_price("int32"), self.skip_logic_csv
+        source = f"{self._source(made.source)}; {adder.source}"
+        verified = made.verified and adder.verified and not note
+        return Price(f"{made.file} x {adder.row}", adder.pj * adders, positions, source, verified, note)
+
     def ratio_price(self, name: Literal["gated_slot", "metadata"]) -> Price:
         """Give a ratio as the price of one operation whose reference costs 1 (so `pj` is the ratio)."""
         row: Ratio = getattr(self.ratios, name)
@@ -287,6 +331,9 @@ class EnergyTable(Part):
             sizes = [row.capacity_kib for row in self.sram]
             if not sizes or sorted(set(sizes)) != sizes:
                 raise wrong(f"SRAM capacities {sizes}", "at least one row of sram, in rising order of capacity_kib")
+        if (self.parts.select is None) == (self.skip_logic_csv is None):
+            found = "neither parts.select nor" if self.parts.select is None else "both parts.select and"
+            raise wrong(f"{found} skip_logic_csv", "one of them: a selector has one price")
         if not self.dram:
             raise wrong("no rows under dram", "at least one DRAM standard")
         return self
@@ -327,6 +374,10 @@ def load_energy_table(
         rows_path = path.parent / wanted.file
         rows = read_sram_csv(rows_path, wanted.technology_nm, wanted.source, wanted.verified)
         table._sram_rows = rows
+    if table.skip_logic_csv is not None:
+        # Beside the table; a table of one's own may use the shipped file without a copy of it.
+        places = (path.parent / table.skip_logic_csv.file, config_root() / "energy" / table.skip_logic_csv.file)
+        table._skip_logic = read_skip_logic(next((file for file in places if file.exists()), places[0]))
     return table
 
 

@@ -19,6 +19,7 @@ module lane_selector #(
   output logic [ADDRESS-1:0] slot,  // where the requested position lies
   output logic               consumes
 );
+  /* verilator no_inline_module */
   logic [SLOTS-1:0] pending, wanted;
   logic [ADDRESS-1:0] index;
 

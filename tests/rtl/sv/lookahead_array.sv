@@ -1,4 +1,4 @@
-// Lanes that skip zeros within a staging window of the shared operand: window, lanes, and how the window slides.
+// Lanes that skip zeros within a staging window of the shared operand.
 //
 // A pass: one cycle with `start`, `fill` cycles that load the window, then `running` cycles until `base` reaches
 // `positions`. The feed answers in the same cycle: mask bits and operands of the positions from `feed_position` on.
@@ -43,11 +43,9 @@ module lookahead_array #(
   input  logic [$clog2(LANES > 1 ? LANES : 2)-1:0] sums_lane,
   output logic [COLUMNS*SUM-1:0]        sums
 );
-  logic [POSITION-1:0] base, next_base, ahead;
-  logic [COUNT-1:0] filled, first_left;
-  logic filling;
   logic [COUNT-1:0] slide;
-  logic [SLOTS-1:0] open, requested, left;
+  logic [ADDRESS-1:0] base_slot;
+  logic [SLOTS-1:0] open;
   logic [LANES*ADDRESS-1:0] slots;
   logic [LANES*COLUMNS*WIDTH-1:0] words;
   logic [LANES*SLOTS-1:0] requests, remainings;
@@ -55,70 +53,20 @@ module lookahead_array #(
 
   // Depth 1: a cycle serves one position to all lanes, and the zeros of that position take slots.
   assign lockstep = depth == 1;
-  assign filling = filled != COUNT'(SLOTS);
-  assign running = !start && !filling && base < positions;
-  assign done = !start && !filling && base >= positions;
-  for (genvar i = 0; i < SLOTS; i++) begin : position
-    assign open[i] = running && COUNT'(i) < depth;
-  end
-
-  // 1. Each lane requests its next position; 2. each bank grants one.
-  always_comb begin
-    requested = '0;
-    left = '0;
-    for (int r = 0; r < LANES; r++) begin
-      requested |= requests[r*SLOTS+:SLOTS];
-      left |= remainings[r*SLOTS+:SLOTS];
-    end
-  end
-  bank_arbiter #(.SLOTS(SLOTS), .COUNT(COUNT)) arbiter (.banks(banks), .requested(requested), .granted(granted));
-
-  // 3. The window slides to the first position that is left, at most by `refill`.
-  always_comb begin
-    first_left = COUNT'(SLOTS);
-    for (int i = SLOTS - 1; i >= 0; i--) if (left[i]) first_left = COUNT'(i);
-  end
-  assign ahead = positions - base;
-  assign search_from = start ? '0 : base + POSITION'(SLOTS);
-  always_comb begin
-    feed_position = base + POSITION'(SLOTS);
-    slide = '0;
-    next_base = base;
-    if (start) begin
-      next_base = unlimited ? next_needed : '0;
-    end else if (filling) begin
-      feed_position = base + POSITION'(filled);
-      slide = COUNT'(REFILL);
-    end else if (running && unlimited && left == '0) begin
-      next_base = next_needed;  // beyond the window: all of it is replaced
-      feed_position = next_needed;
-      slide = COUNT'(SLOTS);
-    end else if (running) begin
-      slide = unlimited || first_left < refill ? first_left : refill;
-      if (POSITION'(slide) > ahead) slide = COUNT'(ahead);
-      next_base = base + POSITION'(slide);
-    end
-  end
-  always_ff @(posedge clock) begin
-    base <= next_base;
-    if (start) filled <= '0;
-    else if (filling) filled <= filled + COUNT'(REFILL);
-  end
-  slot_writes #(.SLOTS(SLOTS), .ADDRESS(ADDRESS), .SLIDE(COUNT)) writes (
-    .first(feed_position[ADDRESS-1:0]), .slide(slide), .write(write)
-  );
-
+  window_control #(
+    .LANES(LANES), .SLOTS(SLOTS), .REFILL(REFILL), .POSITION(POSITION), .ADDRESS(ADDRESS), .COUNT(COUNT)
+  ) control (.*);
   shared_window #(
     .SLOTS(SLOTS), .REFILL(REFILL), .BANKS(BANKS), .LANES(LANES), .BITS(COLUMNS * WIDTH), .ADDRESS(ADDRESS)
   ) window (
-    .clock(clock), .write(write), .incoming(incoming_words), .base_slot(base[ADDRESS-1:0]), .granted(granted),
+    .clock(clock), .write(write), .incoming(incoming_words), .base_slot(base_slot), .granted(granted),
     .slots(slots), .words(words)
   );
   for (genvar r = 0; r < LANES; r++) begin : lane
     logic [WIDTH-1:0] value;
     lane_selector #(.SLOTS(SLOTS), .REFILL(REFILL), .ADDRESS(ADDRESS), .SLIDE(COUNT)) selector (
       .clock(clock), .slide(slide), .incoming(incoming_masks[r*REFILL+:REFILL]), .open(open),
-      .base_slot(base[ADDRESS-1:0]), .granted(granted), .request(requests[r*SLOTS+:SLOTS]),
+      .base_slot(base_slot), .granted(granted), .request(requests[r*SLOTS+:SLOTS]),
       .remaining(remainings[r*SLOTS+:SLOTS]), .slot(slots[r*ADDRESS+:ADDRESS]), .consumes(consumes[r])
     );
     value_window #(.SLOTS(SLOTS), .REFILL(REFILL), .WIDTH(WIDTH), .ADDRESS(ADDRESS)) values (

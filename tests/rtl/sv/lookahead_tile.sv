@@ -9,76 +9,82 @@ module lookahead_tile #(
   parameter int BANKS = SLOTS,
   parameter int WIDTH = 8,
   parameter int SUM = 32,
-  parameter int LONGEST = 256,  // most positions of a pass; a power of two, at least SLOTS
+  parameter int LONGEST = 256,  // most positions of a pass; a power of two, at least 2 * SLOTS
   parameter int POSITION = $clog2(LONGEST) + 2,  // positions up to LONGEST + SLOTS are named
   parameter int COUNT = $clog2(SLOTS) + 1
 ) (
-  input  logic                            clock,
-  input  logic                            store,
-  input  logic [$clog2(LONGEST)-1:0]      store_position,
-  input  logic [LANES*WIDTH-1:0]          store_values,
-  input  logic [COLUMNS*WIDTH-1:0]        store_word,
-  input  logic                            start,
-  input  logic [POSITION-1:0]             positions,
-  input  logic [COUNT-1:0]                depth,
-  input  logic [COUNT-1:0]                refill,
-  input  logic [COUNT-1:0]                banks,
-  input  logic                            unlimited,
-  input  logic                            gate,
-  input  logic [LANES-1:0]                lane_mask,
-  output logic                            done,
-  input  logic [2:0]                      which,
-  output logic [31:0]                     count,
+  input  logic                     clock,
+  input  logic                     store,
+  input  logic [POSITION-1:0]      store_position,
+  input  logic [LANES*WIDTH-1:0]   store_values,
+  input  logic [COLUMNS*WIDTH-1:0] store_word,
+  input  logic                     start,
+  input  logic [POSITION-1:0]      positions,
+  input  logic [COUNT-1:0]         depth,
+  input  logic [COUNT-1:0]         refill,
+  input  logic [COUNT-1:0]         banks,
+  input  logic                     unlimited,
+  input  logic                     gate,
+  input  logic [LANES-1:0]         lane_mask,
+  output logic                     done,
+  input  logic [2:0]               which,
+  output logic [31:0]              count,
   input  logic [$clog2(LANES > 1 ? LANES : 2)-1:0] sums_lane,
-  output logic [COLUMNS*SUM-1:0]          sums
+  output logic [COLUMNS*SUM-1:0]   sums
 );
-  localparam int INDEX = $clog2(LONGEST);
-  logic [LANES*WIDTH-1:0] values[LONGEST];
-  logic [COLUMNS*WIDTH-1:0] words[LONGEST];
-  logic [LANES-1:0] nonzero[LONGEST];
+  localparam int LINES = LONGEST / REFILL;
+  localparam int PORT = $clog2(REFILL);
 
-  logic [POSITION-1:0] feed_position, search_from, next_needed;
+  logic [POSITION-1:0] feed_position, search_from, next_needed, left;
   logic [SLOTS-1:0] write, granted, fetched;
   logic [LANES*REFILL-1:0] incoming_masks;
   logic [LANES*REFILL*WIDTH-1:0] incoming_values;
   logic [REFILL*COLUMNS*WIDTH-1:0] incoming_words;
   logic running, lockstep;
-  logic [LANES-1:0] asks, consumes, multiplies;
+  logic [LANES-1:0] store_mask, asks, consumes, multiplies;
 
-  always_ff @(posedge clock)
-    if (store) begin
-      values[store_position] <= store_values;
-      words[store_position] <= store_word;
-      for (int r = 0; r < LANES; r++) nonzero[store_position][r] <= store_values[r*WIDTH+:WIDTH] != '0;
-    end
+  // The feed: operands at the port of their position, mask bits in the order of positions.
+  logic [REFILL-1:0] in_range, in_range_at_port, needed_at_port, fetched_at_port;
 
-  // Mask bits come in the order of positions; port m brings the values of the position k with k mod REFILL == m.
-  logic [POSITION-1:0] at_port[REFILL];
-  logic [REFILL-1:0] needed_at_port;
+  assign left = positions - feed_position;
   for (genvar i = 0; i < REFILL; i++) begin : port
-    logic [POSITION-1:0] following;
-    logic [LANES-1:0] mask;
-    logic [LANES*WIDTH-1:0] operands;
-
-    assign following = feed_position + POSITION'(i);
-    assign mask = following < positions ? nonzero[INDEX'(following)] : '0;
-    assign at_port[i] = feed_position + ((POSITION'(i) - feed_position) & POSITION'(REFILL - 1));
-    assign needed_at_port[i] = at_port[i] < positions && (!unlimited || nonzero[INDEX'(at_port[i])] != '0);
-    assign operands = values[INDEX'(at_port[i])];
-    assign incoming_words[i*COLUMNS*WIDTH+:COLUMNS*WIDTH] = words[INDEX'(at_port[i])];
-    for (genvar r = 0; r < LANES; r++) begin : lane
-      assign incoming_masks[r*REFILL+i] = mask[r];
-      assign incoming_values[(r*REFILL+i)*WIDTH+:WIDTH] = operands[r*WIDTH+:WIDTH];
-    end
+    assign in_range[i] = feed_position < positions && POSITION'(i) < left;
   end
-  assign fetched = write & {(SLOTS / REFILL) {needed_at_port}};
+  operand_lines #(.REFILL(REFILL), .WIDTH(COLUMNS * WIDTH), .LINES(LINES), .POSITION(POSITION)) shared (
+    .clock(clock), .store(store), .store_position(store_position), .store_value(store_word),
+    .feed_position(feed_position), .incoming(incoming_words)
+  );
+  for (genvar r = 0; r < LANES; r++) begin : lane
+    logic [REFILL-1:0] nonzero;
 
-  // Where the refill is not limited, positions that no lane needs are neither fetched nor stopped at.
+    assign store_mask[r] = store_values[r*WIDTH+:WIDTH] != '0;
+    operand_lines #(.REFILL(REFILL), .WIDTH(WIDTH), .LINES(LINES), .POSITION(POSITION)) skip (
+      .clock(clock), .store(store), .store_position(store_position), .store_value(store_values[r*WIDTH+:WIDTH]),
+      .feed_position(feed_position), .incoming(incoming_values[r*REFILL*WIDTH+:REFILL*WIDTH])
+    );
+    operand_lines #(.REFILL(REFILL), .WIDTH(1), .LINES(LINES), .POSITION(POSITION)) mask (
+      .clock(clock), .store(store), .store_position(store_position), .store_value(store_mask[r]),
+      .feed_position(feed_position), .incoming(nonzero)
+    );
+    assign incoming_masks[r*REFILL+:REFILL] = REFILL'({nonzero, nonzero} >> PORT'(feed_position)) & in_range;
+  end
+
+  // With unlimited refill, positions that no lane needs are neither fetched nor stopped at.
+  logic [LONGEST-1:0] needed;
+  operand_lines #(.REFILL(REFILL), .WIDTH(1), .LINES(LINES), .POSITION(POSITION)) any (
+    .clock(clock), .store(store), .store_position(store_position), .store_value(store_mask != '0),
+    .feed_position(feed_position), .incoming(needed_at_port)
+  );
+  assign in_range_at_port = REFILL'(({in_range, in_range} << PORT'(feed_position)) >> REFILL);
+  assign fetched_at_port = in_range_at_port & (unlimited ? needed_at_port : '1);
+  assign fetched = write & {(SLOTS / REFILL) {fetched_at_port}};
+  always_ff @(posedge clock) if (store) needed[$clog2(LONGEST)'(store_position)] <= store_mask != '0;
   always_comb begin
     next_needed = positions;
     for (int k = LONGEST - 1; k >= 0; k--)
-      if (POSITION'(k) >= search_from && POSITION'(k) < positions && nonzero[k] != '0) next_needed = POSITION'(k);
+      if (needed[k] && POSITION'(k) >= search_from && POSITION'(k) < positions) next_needed = POSITION'(k);
   end
+
   lookahead_array #(
     .LANES(LANES), .COLUMNS(COLUMNS), .SLOTS(SLOTS), .REFILL(REFILL), .BANKS(BANKS), .WIDTH(WIDTH), .SUM(SUM),
     .POSITION(POSITION)

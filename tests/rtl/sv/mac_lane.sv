@@ -11,6 +11,7 @@ module mac_lane #(
   input  logic [COLUMNS*WIDTH-1:0] word,  // a position of the shared operand
   output logic [COLUMNS*SUM-1:0]   sums
 );
+  /* verilator no_inline_module */
   for (genvar c = 0; c < COLUMNS; c++) begin : column
     logic signed [SUM-1:0] sum;
     logic signed [WIDTH-1:0] a, b;
@@ -21,7 +22,7 @@ module mac_lane #(
     assign product = a * b;
     always_ff @(posedge clock)
       if (clear) sum <= '0;
-      else if (enable) sum <= sum + {{(SUM - 2 * WIDTH) {product[2*WIDTH-1]}}, product};
+      else if (enable) sum <= sum + SUM'(product);
     assign sums[c*SUM+:SUM] = sum;
   end
 endmodule

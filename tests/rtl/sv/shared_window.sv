@@ -18,29 +18,26 @@ module shared_window #(
   input  logic [LANES*ADDRESS-1:0] slots,  // of each lane
   output logic [LANES*BITS-1:0]    words  // for each lane
 );
-  logic [BITS-1:0] held[SLOTS];
+  logic [SLOTS*BITS-1:0] held;
 
   always_ff @(posedge clock)
-    for (int s = 0; s < SLOTS; s++) if (write[s]) held[s] <= incoming[(s%REFILL)*BITS+:BITS];
+    for (int s = 0; s < SLOTS; s++) if (write[s]) held[s*BITS+:BITS] <= incoming[(s%REFILL)*BITS+:BITS];
 
   if (BANKS >= SLOTS) begin : unlimited
     for (genvar r = 0; r < LANES; r++) begin : lane
-      assign words[r*BITS+:BITS] = held[slots[r*ADDRESS+:ADDRESS]];
+      assign words[r*BITS+:BITS] = held[slots[r*ADDRESS+:ADDRESS]*BITS+:BITS];
     end
     logic unused;
     assign unused = &{1'b0, base_slot, granted};
   end else begin : banked
-    logic [2*SLOTS-1:0] turned;
     logic [SLOTS-1:0] read;  // bit s: slot s is read
     logic [BITS-1:0] handed[BANKS];
 
-    assign turned = {granted, granted} << base_slot;
-    assign read = turned[2*SLOTS-1:SLOTS];
-    always_comb
-      for (int b = 0; b < BANKS; b++) begin
-        handed[b] = '0;
-        for (int s = b; s < SLOTS; s += BANKS) handed[b] |= read[s] ? held[s] : '0;
-      end
+    assign read = SLOTS'(({granted, granted} << base_slot) >> SLOTS);
+    always_comb begin
+      for (int b = 0; b < BANKS; b++) handed[b] = '0;
+      for (int s = 0; s < SLOTS; s++) if (read[s]) handed[s%BANKS] |= held[s*BITS+:BITS];
+    end
     for (genvar r = 0; r < LANES; r++) begin : lane
       if (BANKS == 1) begin : only
         assign words[r*BITS+:BITS] = handed[0];
@@ -49,6 +46,6 @@ module shared_window #(
       end
     end
     logic unused;
-    assign unused = &{1'b0, turned[SLOTS-1:0], slots};
+    assign unused = &{1'b0, slots};
   end
 endmodule

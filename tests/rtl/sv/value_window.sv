@@ -11,9 +11,10 @@ module value_window #(
   input  logic [ADDRESS-1:0]      slot,
   output logic [WIDTH-1:0]        value
 );
-  logic [WIDTH-1:0] held[SLOTS];
+  /* verilator no_inline_module */
+  logic [SLOTS*WIDTH-1:0] held;
 
   always_ff @(posedge clock)
-    for (int s = 0; s < SLOTS; s++) if (write[s]) held[s] <= incoming[(s%REFILL)*WIDTH+:WIDTH];
-  assign value = held[slot];
+    for (int s = 0; s < SLOTS; s++) if (write[s]) held[s*WIDTH+:WIDTH] <= incoming[(s%REFILL)*WIDTH+:WIDTH];
+  assign value = held[slot*WIDTH+:WIDTH];
 endmodule
