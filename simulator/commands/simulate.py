@@ -69,6 +69,12 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
 )
 @click.option("--steps", "step_range", metavar="A:B", help="Replay only recorded steps from A up to, not with, B.")
 @click.option("--no-baseline", is_flag=True, help="Leave out the dense twin and the bound: three times as quick.")
+@click.option(
+    "--check-values",
+    is_flag=True,
+    help="Also compute every product through the machine's schedule and compare it with numpy's. A difference is "
+    "an error.",
+)
 @click.option("--timeline", metavar="FILE.json", help="Write what each unit did when, for ui.perfetto.dev.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
 def simulate(
@@ -80,6 +86,7 @@ def simulate(
     overrides: tuple[str, ...],
     step_range: str | None,
     no_baseline: bool,
+    check_values: bool,
     timeline: str | None,
     quiet: bool,
 ) -> None:
@@ -90,6 +97,7 @@ def simulate(
     from simulator.report.files import check_writable, make_folder
     from simulator.report.timeline import write_timeline
     from simulator.run import simulate as replay
+    from simulator.values import Mismatch, ValueTally
 
     arch, trace, steps = _read_inputs(machine, overrides, trace_file, step_range)
     # What could not be written is told before the run, not after it.
@@ -97,16 +105,24 @@ def simulate(
         check_writable(timeline)
     if folder is not None:
         make_folder(folder)
-    with trace, _Progress(quiet) as progress:
-        report = replay(
-            arch,
-            trace,
-            steps=steps,
-            baseline=not no_baseline,
-            engine=engine,
-            record_intervals=timeline is not None,
-            progress=progress,
-        )
+    tally = ValueTally()
+    try:
+        with trace, _Progress(quiet) as progress:
+            report = replay(
+                arch,
+                trace,
+                steps=steps,
+                baseline=not no_baseline,
+                engine=engine,
+                record_intervals=timeline is not None,
+                progress=progress,
+                check_values=tally if check_values else False,
+            )
+    except Mismatch as error:
+        # Ours: exit code 1. The message says more than a traceback would.
+        raise click.ClickException(f"the model contradicts itself, which is a bug of Skipstone: {error}") from error
+    if check_values and not quiet:
+        click.echo(f"note: {tally}", err=True)
     written = []
     if timeline is not None:
         written.append(write_timeline(report, timeline))

@@ -16,7 +16,7 @@ from simulator.engine import compiled, event
 from simulator.engine.event import DeadlockError
 from simulator.mapping import PassCache, plan
 from simulator.workload import lower
-from traces import Trace
+from traces import InputError, Trace
 
 SAMPLES = Path(__file__).parents[2] / "traces" / "samples"
 
@@ -45,7 +45,12 @@ def test_engines_agree_on_every_shipped_machine_and_sample(sample):
         for number in (trace.steps[0], trace.steps[-1]):
             workload, cache = lower(trace, trace.step(number)), PassCache()
             for name in arch_names():
-                assert_same(plan(load_arch(name), workload, cache))
+                machine = load_arch(name)
+                if machine.skipping.mechanism == "structured":
+                    with pytest.raises(InputError, match="structured 2:4"):  # the samples have no such pattern
+                        plan(machine, workload, cache)
+                    continue
+                assert_same(plan(machine, workload, cache))
 
 
 def test_both_engines_name_who_waits_in_a_deadlock(tmp_path):

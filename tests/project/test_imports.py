@@ -19,11 +19,11 @@ FLOORS = [
     {"simulator.arch"},
     {"simulator.workload", "simulator.skipping", "simulator.memory"},
     {"simulator.mapping"},
-    {"simulator.engine"},
+    {"simulator.engine", "simulator.values"},
     {"simulator.energy"},
     {"simulator.report"},
     {"simulator.run"},
-    {"simulator.explore"},
+    {"simulator.explore", "simulator.validation"},
     {"simulator.commands", "simulator.cli"},
     {"simulator"},  # the front door: its __init__ may open any room
 ]
