@@ -1,0 +1,33 @@
+"""All tables, in the order of the printed page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simulator.validation.dual_side import dual_side
+from simulator.validation.eie import eie
+from simulator.validation.eyeriss import eyeriss_v2_pe
+from simulator.validation.identities import barrier, delta_rnn, sparse_tensor_core, systolic
+from simulator.validation.scnn import scnn
+from simulator.validation.sigma import sigma
+from simulator.validation.table import Table
+from simulator.validation.tensordash import tensordash, tensordash_curves
+
+TABLES: tuple[Callable[[], Table], ...] = (
+    eie,
+    dual_side,
+    scnn,
+    sigma,
+    tensordash,
+    tensordash_curves,
+    barrier,
+    eyeriss_v2_pe,
+    sparse_tensor_core,
+    delta_rnn,
+    systolic,
+)
+
+
+def literature() -> tuple[Table, ...]:
+    """Regenerate every table; a few seconds."""
+    return tuple(make() for make in TABLES)
