@@ -33,6 +33,12 @@ class Buffer(Part):
         return self.capacity_bytes // self.slots
 
 
+class SkipBuffer(Buffer):
+    """The SRAM of the skip operand: rows of a long reduction axis should fit it whole."""
+
+    capacity_kib: int = Field(default=512, ge=1, le=1 << 20, description="Whole size in KiB (1024 bytes), both halves.")
+
+
 class SharedBuffer(Buffer):
     """The SRAM of the shared operand: larger, so that a recurrent weight matrix may stay in it."""
 
@@ -52,7 +58,7 @@ class OutputBuffer(Buffer):
 class Buffers(Part):
     """The three on-chip buffers."""
 
-    skip: Buffer = Field(default=Buffer(), description="Holds the skip operand (the gate gradients).")
+    skip: SkipBuffer = Field(default=SkipBuffer(), description="Holds the skip operand (the gate gradients).")
     shared: SharedBuffer = Field(
         default=SharedBuffer(), description="Holds the shared operand (weights or activations)."
     )

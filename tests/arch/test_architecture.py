@@ -49,7 +49,7 @@ def test_memory_mapping_has_a_default_for_every_key() -> None:
     partial = machine(memory={"buffers": {"skip": {"double": False}, "output": {"port_values_per_cycle": 8}}})
     assert partial.system.buffers.skip.capacity_kib == machine(memory={}).system.buffers.skip.capacity_kib
     assert partial.system.buffers.skip.slot_bytes == partial.system.buffers.skip.capacity_bytes
-    assert machine(memory={}).system.buffers.skip.slot_bytes * 2 == 256 * 1024
+    assert machine(memory={}).system.buffers.skip.slot_bytes * 2 == 512 * 1024
 
 
 @pytest.mark.parametrize("key", list(LEAST))
