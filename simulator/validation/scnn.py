@@ -10,9 +10,9 @@ from simulator.validation.masks import bernoulli
 from simulator.validation.table import Row, Table
 
 PES, BLOCK = 8, 4
-# Values of each operand that a PE meets at a position (one input channel). 8 x 8 PEs share layers of 14 x 14 to 28 x 28 pixels,
-# so a dozen or less a PE, and more weights than that; the paper's own numbers are not at hand. The sparse rows depend on
-# it (14.8x in place of 21.0x at density 0.1 with tiles of 8 x 16), so they show that the law can meet them, no more.
+# Values of each operand that a PE meets at a position (one input channel). 8 x 8 PEs share layers of 14 x 14 to 28 x 28
+# pixels, so a dozen or less a PE, and more weights than that; the paper's own numbers are not at hand. The sparse rows
+# depend on it (14.8x in place of 21.0x at density 0.1 with tiles of 8 x 16), so they show that the law can meet them.
 TILE = 16
 POSITIONS = 256
 UNDERFILL = "halos, strided layers and accumulator bank conflicts are not in the law (DEVIATIONS.md)"
