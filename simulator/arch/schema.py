@@ -219,11 +219,6 @@ class Architecture(Part):
         """DRAM latency in machine cycles, rounded up."""
         return -(-self.system.dram.latency_ps * self.clock_mhz // 1_000_000)
 
-    def dram_transfer_cycles(self, transfer_bytes: int) -> int:
-        """Cycles that the DRAM's data path is busy with so many bytes, rounded up, without the latency."""
-        numerator, denominator = self.dram_bytes_per_cycle
-        return -(-transfer_bytes * denominator // numerator)
-
     @property
     def multipliers(self) -> int:
         """Multipliers of the array: rows x columns, times those that feed a lane of a column."""

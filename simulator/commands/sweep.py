@@ -20,16 +20,8 @@ PLAIN_LINE_EVERY_SECONDS = 10.0
 @click.argument("space")
 @click.option("--out", required=True, help="Folder for results.csv.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes; default: one per core.")
-@click.option(
-    "--format",
-    "table_format",
-    type=click.Choice(["csv"]),
-    default="csv",
-    show_default=True,
-    help="Format of the table.",
-)
 @click.option("--quiet", is_flag=True, help="No progress and no list of invalid points.")
-def sweep(space: str, out: str, workers: int | None, table_format: str, quiet: bool) -> None:
+def sweep(space: str, out: str, workers: int | None, quiet: bool) -> None:
     """Replay traces on a grid of machines, to one tidy table.
 
     SPACE is a space file, or the name of a shipped one such as depth_refill. Invalid combinations are rows

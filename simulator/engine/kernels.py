@@ -19,13 +19,13 @@ def walk(
     job_drain_cycles: Int64s,
     job_tail_cycles: Int64s,
     job_vector_cycles: Int64s,
-    job_store_bytes: Int64s,
+    job_store_cycles: Int64s,
     job_load_skip: Int64s,
     job_load_shared: Int64s,
     job_load_output: Int64s,
     load_buffer: Int64s,
     load_space_bytes: Int64s,
-    load_dram_bytes: Int64s,
+    load_transfer_cycles: Int64s,
     load_after_product: Int64s,
     tiles_of: Int64s,
     tiles: Int64s,
@@ -37,8 +37,6 @@ def walk(
     waits_on_chip: Int64s,
     last_job: Int64s,
     free_bytes: Int64s,
-    rate_numerator: int,
-    rate_denominator: int,
     latency_cycles: int,
     queue: int,
     vector_latency_cycles: int,
@@ -51,7 +49,8 @@ def walk(
 ) -> int:
     """Fill the six arrays of `Moments` and return the total cycles; -1 where nothing can happen any more.
 
-    The first arguments are columns of `Plan`. ``tiles_of``, ``outputs_of`` [jobs + 1] and ``waits_of``
+    The first arguments are columns of `Plan`, with the bytes of loads and stores as the cycles of their transfers.
+    ``tiles_of``, ``outputs_of`` [jobs + 1] and ``waits_of``
     [products + 1] are offsets into ``tiles``, ``outputs`` (loads whose room a job gives back when it ends, and when
     it is stored) and ``waits`` (rows of ``waits_for`` and ``waits_on_chip``). ``free_bytes`` is used up.
     """
@@ -100,7 +99,7 @@ def walk(
                         break
                     free_bytes[load_buffer[load]] -= load_space_bytes[load]
                     allocated[load] = now
-                if load_dram_bytes[load] == 0:
+                if load_transfer_cycles[load] == 0:
                     loaded[load] = now
                 elif reads_in - reads_done < queue:
                     read_queue[reads_in], read_arrival[reads_in] = load, now
@@ -174,7 +173,7 @@ def walk(
                 if made[j] > now:
                     due = min(due, made[j])
                     break
-                if job_store_bytes[j] == 0:
+                if job_store_cycles[j] == 0:
                     stored[j] = now
                     for i in range(outputs_of[j], outputs_of[j + 1]):
                         free_bytes[load_buffer[outputs[i]]] += load_space_bytes[outputs[i]]
@@ -191,11 +190,11 @@ def walk(
             if read_waits and (not write_waits or read_arrival[reads_out] <= write_arrival[writes_out]):
                 serving, serving_read = read_queue[reads_out], True
                 begin = max(now, read_arrival[reads_out] + latency_cycles)
-                dram_end = begin - (-load_dram_bytes[serving] * rate_denominator // rate_numerator)
+                dram_end = begin + load_transfer_cycles[serving]
                 reads_out += 1
             elif write_waits:
                 serving, serving_read = write_queue[writes_out], False
-                dram_end = now - (-job_store_bytes[serving] * rate_denominator // rate_numerator)
+                dram_end = now + job_store_cycles[serving]
                 writes_out += 1
         if serving >= 0:
             due = min(due, dram_end)

@@ -102,7 +102,7 @@ def summarize(plan: Plan, moments: Moments, events: int = 0, intervals: tuple[In
     }
     if plan.dram is not None:
         sizes = np.concatenate([plan.load_dram_bytes, plan.job_store_bytes])
-        busy["dram"] = int((-(-sizes * plan.dram.rate_denominator // plan.dram.rate_numerator)).sum())
+        busy["dram"] = int(plan.dram.transfer_cycles(sizes).sum())
     return StepTimes(
         total_cycles=moments.total_cycles,
         start=moments.started[first],

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Size = TypeVar("Size", int, npt.NDArray[np.int64])
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,6 @@ class BandwidthDram:
     latency_cycles: int
     queue: int
 
-    def transfer_cycles(self, size_bytes: int) -> int:
-        """Cycles for which a transfer holds the data bus, rounded up."""
+    def transfer_cycles(self, size_bytes: Size) -> Size:
+        """Cycles for which a transfer, or each of an int64 array of them, holds the data bus, rounded up."""
         return -(-size_bytes * self.rate_denominator // self.rate_numerator)

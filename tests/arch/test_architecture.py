@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from simulator.arch import Architecture, Mechanism, mechanism_of
 from simulator.arch.parts import BITS
+from simulator.memory import BandwidthDram
 from traces.errors import InputError
 
 LEAST: dict[str, Any] = {
@@ -219,7 +220,7 @@ def test_conversions_to_cycles_are_exact_and_round_up(mhz: int, mb_per_s: int, p
     assert Fraction(numerator, denominator) == rate
     assert math.gcd(numerator, denominator) == 1
     assert arch.dram_latency_cycles == math.ceil(Fraction(ps * mhz, 10**6))
-    assert arch.dram_transfer_cycles(size) == math.ceil(size / rate)
+    assert BandwidthDram(numerator, denominator, 0, 1).transfer_cycles(size) == math.ceil(size / rate)
 
 
 def test_conversions_agree_with_a_case_counted_by_hand() -> None:
