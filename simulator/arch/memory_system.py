@@ -16,6 +16,16 @@ class Buffer(Part):
     double: bool = Field(
         default=True, description="Double-buffered: a tile may use half of it while the other half is filled."
     )
+    banks: int = Field(default=1, ge=1, le=4096, description="SRAM banks, all of which work in the same cycle.")
+    ports: int = Field(default=1, ge=1, le=8, description="Words that a bank hands out in a cycle.")
+    width_bits: int | None = Field(
+        default=None, ge=1, le=1 << 20, description="Bits of a bank's word; null: as wide as the array needs."
+    )
+
+    @property
+    def read_bits_per_cycle(self) -> int | None:
+        """Bits that the array can read in a cycle: banks x ports x width; None: as many as it asks for."""
+        return None if self.width_bits is None else self.banks * self.ports * self.width_bits
 
     @property
     def capacity_bytes(self) -> int:
