@@ -110,6 +110,13 @@ class VectorUnit(Part):
     gate_backward_cycles_per_value: int = Field(
         default=2, ge=0, le=1024, description="Cycles per gate value and lane in the backward phase."
     )
+    threshold_cycles_per_value: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="Cycles per gate value and lane for threshold and mask, where the mechanism reads masks; 0: hidden "
+        "in the pipeline.",
+    )
     latency_cycles: int = Field(
         default=16,
         ge=0,
@@ -130,11 +137,18 @@ class Formats(Part):
 class Tiling(Part):
     """How products are cut into tiles; `auto` lets the planner choose."""
 
-    tile_m: TileSize = Field(default="auto", description="Rows of a tile: auto, or a multiple of array.rows.")
-    tile_n: TileSize = Field(default="auto", description="Columns of a tile: auto, or a multiple of array.columns.")
+    tile_m: TileSize = Field(default="auto", description="Rows of a tile: auto, or a multiple of a pass's rows.")
+    tile_n: TileSize = Field(default="auto", description="Columns of a tile: auto, or a multiple of a pass's columns.")
     tile_k: TileSize = Field(default="auto", description="Reduction positions of a tile: auto, or a number.")
-    order: Literal["auto", "skip_stationary", "shared_stationary"] = Field(
-        default="auto", description="Which operand's tile stays while the other's pass by."
+    order: Literal["auto", "mnk", "nmk", "mkn", "nkm"] = Field(
+        default="auto", description="The loops over tiles, from the outermost in."
+    )
+    shape: Literal["auto"] | tuple[int, int] = Field(
+        default="auto", description="The array's shape: auto, or [rows, columns] that array has or array.shapes lists."
+    )
+    overlap: bool = Field(
+        default=True,
+        description="Jobs that can wait, or need not wait for a whole serial chain, are put into its pauses.",
     )
 
 

@@ -81,3 +81,18 @@ class Array(Part):
     pass_overhead_cycles: int = Field(
         default=0, ge=0, le=1_000_000, description="Cycles added to each pass, for its set-up and drain."
     )
+    shapes: tuple[tuple[int, int], ...] = Field(
+        default=(),
+        max_length=16,
+        description="Other [rows, columns] of as many multipliers, into which the array may be reshaped for a product.",
+    )
+
+    @model_validator(mode="after")
+    def _shapes_have_the_multipliers(self) -> Array:
+        for shape in self.shapes:
+            if min(shape) < 1 or shape[0] * shape[1] != self.rows * self.columns:
+                raise wrong(
+                    f"shape {list(shape)}: {shape[0] * shape[1]} multipliers",
+                    f"rows x columns = {self.rows * self.columns}, as many as the array has",
+                )
+        return self

@@ -238,7 +238,10 @@ class Architecture(Part):
         return self
 
     def _array_misfits(self) -> Iterator[tuple[tuple[str, ...], PydanticCustomError]]:
-        """Find an array that has not the multipliers that the mechanism speaks of."""
+        """Find an array that has not the multipliers or the shapes that the mechanism speaks of."""
+        if self.array.shapes and self.skipping.pass_shape(1, 1) != (1, 1):
+            expected = f"no shapes: {self.skipping.mechanism} has tiles of its own"
+            yield ("array", "shapes"), wrong(str([list(s) for s in self.array.shapes]), expected)
         rows, columns, multipliers = self.array.rows, self.array.columns, self.skipping.slots_per_cycle
         if multipliers is not None and rows * columns != multipliers:
             yield (
@@ -253,7 +256,12 @@ class Architecture(Part):
     def _misfits(self, memory: Memory) -> Iterator[tuple[tuple[str, ...], PydanticCustomError]]:
         """Find what could never be mapped: tiles off the array's grid, a least tile larger than its slot."""
         mapping, array = memory.mapping, self.array
-        rows, columns = self.skipping.pass_shape(array.rows, array.columns)
+        own = (array.rows, array.columns)
+        if mapping.shape != "auto" and mapping.shape not in (own, *array.shapes):
+            known = ", ".join(str(list(shape)) for shape in (own, *array.shapes))
+            yield ("memory", "mapping", "shape"), wrong(str(list(mapping.shape)), f"auto, or one of {known}")
+            return
+        rows, columns = self.skipping.pass_shape(*(own if mapping.shape == "auto" else mapping.shape))
         sides = (("tile_m", "rows", rows, array.rows), ("tile_n", "columns", columns, array.columns))
         for key, side, size, of_array in sides:
             tile = getattr(mapping, key)

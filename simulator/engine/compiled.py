@@ -37,9 +37,8 @@ def run(plan: Plan) -> StepTimes:
     allocated, loaded = np.zeros((2, loads), dtype=np.int64)
     output = plan.load_buffer == OUTPUT
     total = walk(
-        plan.job_product,
-        plan.job_array_cycles,
-        np.flatnonzero(plan.job_completes),
+        plan.job_array_cycles + plan.job_feed_cycles,
+        np.flatnonzero(plan.job_drains),
         plan.job_drain_cycles,
         plan.job_tail_cycles,
         plan.job_vector_cycles,
@@ -50,13 +49,12 @@ def run(plan: Plan) -> StepTimes:
         plan.load_buffer,
         plan.load_space_bytes,
         plan.dram.transfer_cycles(plan.load_dram_bytes),
-        plan.load_after_product,
+        plan.load_after_job,
         *_by_job(plan.load_last_job, ~output, jobs),
         *_by_job(plan.load_last_job, output, jobs),
-        *_by_job(plan.waits_product, np.ones(len(plan.waits_product), dtype=bool), len(plan.products)),
+        *_by_job(plan.waits_job, np.ones(len(plan.waits_job), dtype=bool), jobs),
         plan.waits_for,
         plan.waits_on_chip,
-        np.array([p.last_job for p in plan.products], dtype=np.int64),
         np.array(plan.capacity_bytes, dtype=np.int64),
         plan.dram.latency_cycles,
         plan.dram.queue,

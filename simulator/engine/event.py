@@ -78,7 +78,7 @@ class _Machine:
         self.drained = [env.event() for _ in range(jobs)]
         self.made = [env.event() for _ in range(jobs)]  # by the vector unit
         self.stored = [env.event() for _ in range(jobs)]
-        self.completing = np.flatnonzero(plan.job_completes).tolist()
+        self.draining = np.flatnonzero(plan.job_drains).tolist()
         self.free_bytes = list(plan.capacity_bytes)
         self.freed = [env.event() for _ in BUFFERS]
         self.frees_at: dict[int, list[int]] = {}  # job -> loads whose space it gives back
@@ -122,12 +122,12 @@ class _Machine:
         """Allocate and fetch tiles in program order: space first, then bytes, `queue` reads in flight."""
         plan, in_flight = self.plan, list[simpy.Event]()
         assert plan.dram is not None
-        columns = (plan.load_buffer, plan.load_space_bytes, plan.load_dram_bytes, plan.load_after_product)
+        columns = (plan.load_buffer, plan.load_space_bytes, plan.load_dram_bytes, plan.load_after_job)
         first_jobs = np.repeat(np.arange(len(plan.job_product)), np.diff(plan.job_first_load)).tolist()
         rows = zip(first_jobs, *(c.tolist() for c in columns), strict=True)
         for load, (job, buffer, space, size, after) in enumerate(rows):
             if after != NONE:
-                yield from self.wait("DMA in", f"product {after} to be stored", self.stored_product(after))
+                yield from self.wait("DMA in", f"job {after} to be stored", self.stored[after])
             while self.free_bytes[buffer] < space:
                 room = f"{space} bytes of the {BUFFERS[buffer]} buffer ({self.free_bytes[buffer]} free)"
                 yield from self.wait("DMA in", f"{room} for load {load} of job {job}", self.freed[buffer])
@@ -143,28 +143,30 @@ class _Machine:
     def array(self) -> Process:
         """Run jobs in order, each as soon as its dependencies and its tiles are there."""
         plan = self.plan
-        dependencies: list[list[simpy.Event]] = [[] for _ in plan.products]
-        waits = (plan.waits_product, plan.waits_for, plan.waits_on_chip)
-        for product, awaited, on_chip in zip(*(w.tolist() for w in waits), strict=True):
+        dependencies: dict[int, list[tuple[int, simpy.Event]]] = {}
+        waits = (plan.waits_job, plan.waits_for, plan.waits_on_chip)
+        for job, awaited, on_chip in zip(*(w.tolist() for w in waits), strict=True):
             by = self.made if on_chip else self.stored
-            dependencies[product].append(by[plan.products[awaited].last_job])
-        columns = (plan.job_product, plan.job_array_cycles, plan.job_load_shared, plan.job_load_skip)
-        rows = zip(*(c.tolist() for c in (*columns, plan.job_load_output)), strict=True)
-        for job, (product, cycles, shared, skip, output) in enumerate(rows):
-            for event in dependencies[product]:
-                yield from self.wait("array", f"what product {product} depends on", event)
+            dependencies.setdefault(job, []).append((awaited, by[awaited]))
+        columns = (plan.job_product, plan.job_array_cycles, plan.job_feed_cycles, plan.job_load_shared)
+        rows = zip(*(c.tolist() for c in (*columns, plan.job_load_skip, plan.job_load_output)), strict=True)
+        for job, (product, cycles, feed, shared, skip, output) in enumerate(rows):
+            for awaited, event in dependencies.get(job, ()):
+                yield from self.wait("array", f"the results of job {awaited} for job {job}", event)
             loads = [load for load in (shared, skip, output) if load != NONE]
             for load in loads:
                 yield from self.wait("array", f"load {load} of job {job}", self.loaded[load])
             self.started[job].succeed(self.now)
             yield from self.work("array", cycles, product, job)
+            if feed:
+                yield self.env.timeout(feed)
             self.ended[job].succeed(self.now)
             self.free(job, output=False)
 
     def output_port(self) -> Process:
         """Drain finished output tiles while and after the array works on them."""
         plan = self.plan
-        for job in self.completing:
+        for job in self.draining:
             yield from self.wait("output port", f"job {job} to start", self.started[job])
             if cycles := int(plan.job_drain_cycles[job]):
                 yield self.env.timeout(cycles)
@@ -177,7 +179,7 @@ class _Machine:
     def vector_unit(self) -> Process:
         """Compute gates, or gate gradients, of drained tiles in order."""
         plan = self.plan
-        for job in self.completing:
+        for job in self.draining:
             yield from self.wait("vector unit", f"job {job} to drain", self.drained[job])
             cycles = int(plan.job_vector_cycles[job])
             yield from self.work("vector_unit", cycles, int(plan.job_product[job]), job)
@@ -189,7 +191,7 @@ class _Machine:
         """Write finished results back in order, `queue` writes in flight."""
         plan, in_flight = self.plan, list[simpy.Event]()
         assert plan.dram is not None
-        for job in self.completing:
+        for job in self.draining:
             yield from self.wait("DMA out", f"job {job} to be made", self.made[job])
             self.stored[job].callbacks.append(lambda _, job=job: self.finish(job))
             size = int(plan.job_store_bytes[job])
@@ -258,10 +260,6 @@ class _Machine:
         event._ok, event._value = True, None
         self.env.schedule(event, priority=AFTER_ALL_ELSE)
         return event
-
-    def stored_product(self, product: int) -> simpy.Event:
-        """A product is stored when its last job is, because every block serves in order."""
-        return self.stored[self.plan.products[product].last_job]
 
     def finish(self, job: int) -> None:
         """Give back the output tile of a job whose results are stored."""

@@ -13,9 +13,8 @@ NEVER = np.int64(2**62)
 
 @compiled
 def walk(
-    job_product: Int64s,
-    job_array_cycles: Int64s,
-    completing: Int64s,
+    job_cycles: Int64s,
+    draining: Int64s,
     job_drain_cycles: Int64s,
     job_tail_cycles: Int64s,
     job_vector_cycles: Int64s,
@@ -26,7 +25,7 @@ def walk(
     load_buffer: Int64s,
     load_space_bytes: Int64s,
     load_transfer_cycles: Int64s,
-    load_after_product: Int64s,
+    load_after_job: Int64s,
     tiles_of: Int64s,
     tiles: Int64s,
     outputs_of: Int64s,
@@ -35,7 +34,6 @@ def walk(
     waits: Int64s,
     waits_for: Int64s,
     waits_on_chip: Int64s,
-    last_job: Int64s,
     free_bytes: Int64s,
     latency_cycles: int,
     queue: int,
@@ -50,11 +48,11 @@ def walk(
     """Fill the six arrays of `Moments` and return the total cycles; -1 where nothing can happen any more.
 
     The first arguments are columns of `Plan`, with the bytes of loads and stores as the cycles of their transfers.
-    ``tiles_of``, ``outputs_of`` [jobs + 1] and ``waits_of``
-    [products + 1] are offsets into ``tiles``, ``outputs`` (loads whose room a job gives back when it ends, and when
-    it is stored) and ``waits`` (rows of ``waits_for`` and ``waits_on_chip``). ``free_bytes`` is used up.
+    ``job_cycles`` are the array's own and those of feeding it. ``tiles_of``, ``outputs_of`` and ``waits_of`` [jobs + 1]
+    are offsets into ``tiles``, ``outputs`` (loads whose room a job gives back when it ends, and when it is stored) and
+    ``waits`` (rows of ``waits_for`` and ``waits_on_chip``). ``free_bytes`` is used up.
     """
-    jobs, loads, stores = len(job_product), len(load_buffer), len(completing)
+    jobs, loads, stores = len(job_cycles), len(load_buffer), len(draining)
     for times in (started, ended, made, stored):
         times[:] = NEVER
     for times in (allocated, loaded):
@@ -67,7 +65,7 @@ def walk(
     serving, serving_read, dram_end = -1, False, NEVER
     load = job = 0
     working = False
-    port = vector = out = 0  # indices into `completing`
+    port = vector = out = 0  # indices into `draining`
     port_end, vector_end = np.int64(0), np.int64(0)
     port_on = vector_on = False
     now = np.int64(0)
@@ -91,8 +89,8 @@ def walk(
                 moved = True
             # DMA in.
             while load < loads:
-                after = load_after_product[load]
-                if after >= 0 and stored[last_job[after]] > now:
+                after = load_after_job[load]
+                if after >= 0 and stored[after] > now:
                     break
                 if allocated[load] == NEVER:
                     if free_bytes[load_buffer[load]] < load_space_bytes[load]:
@@ -111,10 +109,9 @@ def walk(
             # Array.
             while job < jobs:
                 if not working:
-                    product = job_product[job]
                     ready = np.int64(0)
-                    for w in range(waits_of[product], waits_of[product + 1]):
-                        awaited = last_job[waits_for[waits[w]]]
+                    for w in range(waits_of[job], waits_of[job + 1]):
+                        awaited = waits_for[waits[w]]
                         at = made[awaited] if waits_on_chip[waits[w]] else stored[awaited]
                         ready = max(ready, at)
                     for tile in (job_load_shared[job], job_load_skip[job], job_load_output[job]):
@@ -126,7 +123,7 @@ def walk(
                     started[job] = now
                     working = True
                     moved = True
-                end = started[job] + job_array_cycles[job]
+                end = started[job] + job_cycles[job]
                 if end > now:
                     due = min(due, end)
                     break
@@ -138,7 +135,7 @@ def walk(
                 moved = True
             # Output port.
             while port < stores:
-                j = completing[port]
+                j = draining[port]
                 if not port_on:
                     if started[j] > now:
                         break
@@ -156,7 +153,7 @@ def walk(
                 moved = True
             # Vector unit: takes what the port has drained.
             while vector < port:
-                j = completing[vector]
+                j = draining[vector]
                 if not vector_on:
                     vector_end = now + job_vector_cycles[j]
                     made[j] = vector_end + (vector_latency_cycles if job_vector_cycles[j] > 0 else 0)
@@ -169,7 +166,7 @@ def walk(
                 vector += 1
             # DMA out.
             while out < stores:
-                j = completing[out]
+                j = draining[out]
                 if made[j] > now:
                     due = min(due, made[j])
                     break

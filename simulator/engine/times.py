@@ -13,9 +13,10 @@ from simulator.mapping.plan import NONE
 Int64s = npt.NDArray[np.int64]
 
 # Why the array stands still, in order of precedence: a stalled cycle is charged to the first that is not met. The
-# order is that in which the DMA serves a job, so the charge goes to what holds up the rest. `drain` is the
-# time from the array's last job to the end of the step.
-STALLS = ("dependency", "load_shared", "load_skip", "output_full", "load_partial", "drain")
+# order is that in which the DMA serves a job, so the charge goes to what holds up the rest. `operand_bandwidth` is
+# the time within a job in which the buffers hand out fewer words than the array could take; `drain` that from the
+# array's last job to the end of the step.
+STALLS = ("dependency", "load_shared", "load_skip", "output_full", "load_partial", "operand_bandwidth", "drain")
 UNITS = ("dram", "array", "vector_unit")
 
 
@@ -38,7 +39,7 @@ class Moments:
     started, ended : int64 [jobs]
         The array's work on a job.
     made, stored : int64 [jobs]
-        When the vector unit had made a job's results, and when they were in DRAM; 0 for jobs that complete no
+        When the vector unit had made a job's results, and when they were in DRAM; 0 for jobs that drain no
         output tile, and with ``memory: ideal``.
     allocated, loaded : int64 [loads]
         When a tile had its room, and when its bytes were there.
@@ -93,7 +94,7 @@ def summarize(plan: Plan, moments: Moments, events: int = 0, intervals: tuple[In
     last = np.array([p.last_job for p in plan.products], dtype=np.int64)
     stalls = np.zeros((products, len(STALLS)), dtype=np.int64)
     if len(plan.job_product):
-        np.add.at(stalls, plan.job_product, _job_stalls(plan, moments, last))
+        np.add.at(stalls, plan.job_product, _job_stalls(plan, moments))
         stalls[plan.job_product[-1], STALLS.index("drain")] += moments.total_cycles - moments.ended[-1]
     busy = {
         "dram": 0,
@@ -114,12 +115,11 @@ def summarize(plan: Plan, moments: Moments, events: int = 0, intervals: tuple[In
     )
 
 
-def _job_stalls(plan: Plan, moments: Moments, last_job: Int64s) -> Int64s:
-    """Split the time in which the array stood before each job: int64 [jobs, len(STALLS)]."""
-    depends = np.zeros(len(plan.products), dtype=np.int64)
-    awaited = last_job[plan.waits_for]
-    on_chip = plan.waits_on_chip.astype(bool)
-    np.maximum.at(depends, plan.waits_product, np.where(on_chip, moments.made[awaited], moments.stored[awaited]))
+def _job_stalls(plan: Plan, moments: Moments) -> Int64s:
+    """Split the time in which the array stood before and within each job: int64 [jobs, len(STALLS)]."""
+    depends = np.zeros(plan.jobs, dtype=np.int64)
+    awaited, on_chip = plan.waits_for, plan.waits_on_chip.astype(bool)
+    np.maximum.at(depends, plan.waits_job, np.where(on_chip, moments.made[awaited], moments.stored[awaited]))
 
     def of_load(times: Int64s, load: Int64s) -> Int64s:
         return np.where(load == NONE, 0, np.append(times, 0)[load])
@@ -127,7 +127,7 @@ def _job_stalls(plan: Plan, moments: Moments, last_job: Int64s) -> Int64s:
     met = np.stack(
         [
             np.append(0, moments.ended[:-1]),
-            depends[plan.job_product],
+            depends,
             of_load(moments.loaded, plan.job_load_shared),
             of_load(moments.loaded, plan.job_load_skip),
             of_load(moments.allocated, plan.job_load_output),
@@ -137,4 +137,6 @@ def _job_stalls(plan: Plan, moments: Moments, last_job: Int64s) -> Int64s:
     )
     reached = np.maximum.accumulate(met, axis=1)
     assert np.array_equal(reached[:, -1], moments.started), "a job starts as soon as all that it needs is there"
-    return np.pad(np.diff(reached, axis=1), ((0, 0), (0, 1)))
+    return np.concatenate(
+        [np.diff(reached, axis=1), plan.job_feed_cycles[:, None], np.zeros_like(reached[:, :1])], axis=1
+    )

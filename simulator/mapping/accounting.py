@@ -13,7 +13,7 @@ from simulator.workload import Product
 Int64s = npt.NDArray[np.int64]
 
 
-def array_counts(arch: Architecture, product: Product, table: PassTable | None) -> Int64s:
+def array_counts(arch: Architecture, product: Product, table: PassTable | None, columns_of_pass: int) -> Int64s:
     """Count what happens in the array and its skip logic: int64 [len(COUNTS)].
 
     Pass counts hold for one column; a lane's control serves the C columns of a column tile and is counted once
@@ -24,7 +24,7 @@ def array_counts(arch: Architecture, product: Product, table: PassTable | None) 
     if table is None:
         return counts
     per_pass = table.counts
-    columns, column_tiles = _multiples(arch, product, table)
+    columns, column_tiles = _multiples(product, table, columns_of_pass)
     counts[Count.MACS_DENSE] = product.macs_dense
     counts[Count.MACS_EXECUTED] = per_pass.executed.sum() * columns
     counts[Count.MACS_GATED] = per_pass.gated.sum() * columns
@@ -55,20 +55,20 @@ def array_counts(arch: Architecture, product: Product, table: PassTable | None) 
     return counts
 
 
-def _multiples(arch: Architecture, product: Product, table: PassTable) -> tuple[int, int]:
+def _multiples(product: Product, table: PassTable, columns_of_pass: int) -> tuple[int, int]:
     """By what slots, MACs and words of the table are multiplied, and how many column tiles there are."""
     if table.per_column:
-        return product.n, -(-product.n // arch.array.columns)
+        return product.n, -(-product.n // columns_of_pass)
     return 1, table.counts.cycles.shape[2]
 
 
-def count_buffer_reads(counts: Int64s, arch: Architecture, product: Product, table: PassTable) -> None:
+def count_buffer_reads(
+    counts: Int64s, arch: Architecture, product: Product, table: PassTable, columns_of_pass: int
+) -> None:
     """Add what the array reads from the operand buffers and writes to the output buffer."""
     operand_bits = arch.precision.operand_bits
-    columns, column_tiles = _multiples(arch, product, table)
-    # A dense array takes its zeros, too; every other mechanism its non-zeros, once for each column tile.
-    taken = table.counts.executed if table.per_column else table.nonzeros
-    counts[Count.SKIP_BUFFER_BITS_READ] += taken.sum() * column_tiles * operand_bits
+    columns, column_tiles = _multiples(product, table, columns_of_pass)
+    counts[Count.SKIP_BUFFER_BITS_READ] += table.taken.sum() * column_tiles * operand_bits
     counts[Count.SHARED_BUFFER_BITS_READ] += table.counts.fetches.sum() * columns * operand_bits
     # Each K tile leaves its sums in the output buffer, and each sum is read once: by the next K tile, the vector
     # unit or the DMA.

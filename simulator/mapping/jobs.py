@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Iterator, Mapping
 
-from simulator.mapping.accounting import count_buffer_reads
+from simulator.mapping.accounting import array_counts, count_buffer_reads
 from simulator.mapping.counts import Count
-from simulator.mapping.passes import PassTable, pass_shape
-from simulator.mapping.plan import NONE, OUTPUT, SHARED, SKIP, PlanTable
+from simulator.mapping.passes import PassTable, feed_cycles
+from simulator.mapping.plan import NONE, OUTPUT, SHARED, SKIP, PlannedProduct, PlanTable
 from simulator.mapping.tiling import Tiling
 from simulator.mapping.traffic import Traffic
 from simulator.memory import bytes_of_bits
-from simulator.workload import Product
-
-Int64s = npt.NDArray[np.int64]
+from simulator.workload import After, Product
 
 
 class Shares:
@@ -31,9 +28,21 @@ class Shares:
 
 
 class ProductJobs:
-    """Writes the jobs of one product: a job is one output tile x one K tile.
+    """Writes the jobs of one product, one at a time: a job is one output tile x one K tile.
 
-    A job's loads are listed in the order in which the DMA takes them: shared operand, skip operand, output tile.
+    A job's loads are listed in the order in which the DMA takes them: shared operand, skip operand, output tile. Jobs
+    of other products may be written in between.
+
+    Attributes
+    ----------
+    first_job, last_job : int
+        The first and the last job written; -1 before.
+    array_cycles, feed_cycles : int
+        The array's own time on the whole product, and the time for which it then waits for words.
+    jobs, jobs_left : int
+        All jobs, and those not written yet.
+    rows_in_order : bool
+        All jobs of a tile of rows follow each other.
     """
 
     def __init__(
@@ -45,19 +54,64 @@ class ProductJobs:
         index: int,
         tiling: Tiling,
         passes: PassTable | None,
-        counts: Int64s,
+        writers: Mapping[int, ProductJobs],
     ) -> None:
         self.table, self.traffic, self.resident = table, traffic, resident
-        self.product, self.index, self.tiling, self.passes, self.counts = product, index, tiling, passes, counts
-        self.pass_rows, self.pass_columns = pass_shape(traffic.arch, product)
-        stored = [a.product for a in product.after if not (a.on_chip and tiling.skip_on_chip)]
-        self.awaited = stored[0] if stored else NONE
-        self.keeps_mask = product.mask is not None and traffic.arch.skipping.uses_mask
+        self.product, self.index, self.tiling, self.passes = product, index, tiling, passes
+        self.writers = writers
+        arch = traffic.arch
+        self.counts = array_counts(arch, product, passes, tiling.columns)
+        self.keeps_mask = product.mask is not None and arch.skipping.uses_mask
+        self.first_job = self.last_job = NONE
+        self._last_of_rows: dict[int, int] = {}
+        self.array_cycles = self.feed_cycles = 0
+        if passes is not None:
+            self._cycles = passes.counts.cycles + arch.array.pass_overhead_cycles
+            self._feed = feed_cycles(arch, product, passes, tiling.columns)
+            column_tiles = -(-product.n // tiling.columns)
+            self.array_cycles = passes.total(self._cycles, column_tiles)
+            self.feed_cycles = passes.total(self._feed, column_tiles)
+            count_buffer_reads(self.counts, arch, product, passes, tiling.columns)
+        self._count()
+        self._jobs = self._write()
+        self._row_tiles = -(-product.m // tiling.tile_m)
+        column_tiles, k_tiles = -(-product.n // tiling.tile_n), max(1, -(-product.k // tiling.tile_k))
+        self._jobs_per_row_tile = column_tiles * k_tiles
+        self.jobs = self.jobs_left = self._row_tiles * self._jobs_per_row_tile
+        columns_first = tiling.order == "nmk" or k_tiles == 1
+        self.rows_in_order = tiling.order in ("mnk", "mkn") or (column_tiles == 1 and columns_first)
+
+    @property
+    def keeps_a_tile(self) -> bool:
+        """Whether a tile stays in a buffer from the jobs written so far to those left."""
+        if not 0 < self.jobs_left < self.jobs:
+            return False
+        between_rows = self.rows_in_order and self.jobs_left % self._jobs_per_row_tile == 0
+        return not between_rows or self._jobs_per_row_tile == 1 or self.tiling.shared_resident
+
+    @property
+    def next_maker(self) -> int:
+        """The last product, in program order, of those that make the rows of the next tile of rows."""
+        assert self.rows_in_order
+        done = (self.jobs - self.jobs_left) // self._jobs_per_row_tile
+        return self._last_maker(self._row_tiles - 1 - done if self.tiling.descending else done)
 
     def write(self) -> None:
-        """Write all jobs."""
+        """Write the next job."""
+        self.jobs_left -= 1
+        next(self._jobs)
+
+    def write_rest(self) -> None:
+        """Write all jobs that are not written yet."""
+        while self.jobs_left:
+            self.write()
+
+    def planned(self) -> PlannedProduct:
+        """Say what was written."""
+        return PlannedProduct(self.product, self.tiling, self.first_job, self.last_job, self.array_cycles, self.counts)
+
+    def _write(self) -> Iterator[None]:
         product, tiling, traffic, table = self.product, self.tiling, self.traffic, self.table
-        rows, columns = self.pass_rows, self.pass_columns
         port = traffic.memory.buffers.output.port_values_per_cycle
         epilogue, outputs = product.epilogue, product.m * product.n
         partial = Shares(traffic.partial_bytes(product), outputs)
@@ -65,51 +119,91 @@ class ProductJobs:
         forward = Shares(epilogue.gate_forward_values, outputs)
         backward = Shares(epilogue.gate_backward_values, outputs)
         k_tiles = len(self.passes.nonzeros) if self.passes else 1
-        skip = shared = output = NONE
-        skip_held = shared_held = output_held = None
+        skip = shared = NONE
+        skip_held = shared_held = waited_for = None
+        output_of: dict[tuple[int, int], int] = {}
+        job_of: dict[tuple[int, int], int] = {}
         for i, j, q in tiling.jobs(product.m, product.n, product.k):
             m = min(tiling.tile_m, product.m - i * tiling.tile_m)
             n = min(tiling.tile_n, product.n - j * tiling.tile_n)
             job = len(table.jobs)
             first_load = len(table.loads)
-            cycles = 0
+            if waited_for != (awaited := self._jobs_awaited(i)):
+                table.waits += [(job, other, on_chip) for other, on_chip in awaited]
+                waited_for = awaited
+            cycles = feed = 0
             if self.passes is not None:
                 if shared_held != (j, q):
                     shared, shared_held = self._load_shared(j, n, q), (j, q)
                 if skip_held != (i, q):
                     skip, skip_held = self._load_skip(i, m, q, skip), (i, q)
-                overhead_cycles = traffic.arch.array.pass_overhead_cycles
-                cycles = self.passes.job_cycles(q, self._passes_of(i), self._column_tiles_of(j), overhead_cycles)
-            if output_held != (i, j):
-                output, output_held = self._load_output(m * n, partial.take(m * n)), (i, j)
+                cycles = self.passes.of_job(self._cycles, q, self._passes_of(i), self._column_tiles_of(j))
+                feed = self.passes.of_job(self._feed, q, self._passes_of(i), self._column_tiles_of(j))
+            if q == 0:
+                output_of[i, j] = self._load_output(i, m * n, partial.take(m * n))
+            elif not tiling.sums_stay:
+                output_of[i, j] = self._load_sums(m * n, job_of[i, j])
+            output = output_of[i, j]
             for load in (skip, shared, output):
                 if load != NONE:
                     table.loads[load]["last_job"] = job
             completes = q == k_tiles - 1
-            from_array = completes and self.passes is not None
+            spills = not completes and not tiling.sums_stay
+            drains = (completes or spills) and self.passes is not None
+            store_bytes = stores.take(m * n) if completes else 0
+            if spills:
+                store_bytes = traffic.accumulator_bytes(m * n)
+                self.counts[Count.DRAM_WRITE_BYTES] += store_bytes
             table.add_job(
                 product=self.index,
                 first_load=first_load,
                 array_cycles=cycles,
-                completes=int(completes),
-                drain_cycles=-(-m * n // port) if from_array else 0,
-                tail_cycles=-(-min(m, rows) * min(n, columns) // port) if from_array else 0,
+                feed_cycles=feed,
+                drains=int(completes or spills),
+                drain_cycles=-(-m * n // port) if drains else 0,
+                tail_cycles=-(-min(m, tiling.rows) * min(n, tiling.columns) // port) if drains else 0,
                 vector_cycles=traffic.vector_cycles(forward.take(m * n), backward.take(m * n)) if completes else 0,
-                store_bytes=stores.take(m * n) if completes else 0,
+                store_bytes=store_bytes,
                 load_skip=skip,
                 load_shared=shared,
                 load_output=output,
             )
-        self._count()
+            job_of[i, j] = self._last_of_rows[i] = self.last_job = job
+            self.first_job = job if self.first_job == NONE else self.first_job
+            yield
+
+    def _jobs_awaited(self, i: int) -> list[tuple[int, int]]:
+        """What a row tile waits for: jobs, and whether on chip (made) or stored."""
+        product = self.product
+        if product.made_by is not None:
+            return [(self._maker(i), 0)]
+        return [(self._awaited(a), int(a.on_chip and self.tiling.skip_on_chip)) for a in product.after]
+
+    def last_job_of_rows(self, rows: tuple[int, int] | None) -> int:
+        """The last job on some rows of the product's results; None: on all."""
+        if rows is None:
+            return self.last_job
+        tiles = range(rows[0] // self.tiling.tile_m, (rows[1] - 1) // self.tiling.tile_m + 1)
+        return max(self._last_of_rows[i] for i in tiles)
+
+    def _awaited(self, after: After) -> int:
+        return self.writers[after.product].last_job_of_rows(after.rows)
+
+    def _last_maker(self, i: int) -> int:
+        assert self.product.made_by is not None
+        return int(self.product.made_by[i * self.tiling.tile_m : (i + 1) * self.tiling.tile_m].max())
+
+    def _maker(self, i: int) -> int:
+        return self.writers[self._last_maker(i)].last_job
 
     def _passes_of(self, i: int) -> slice:
         assert self.passes is not None
-        per_tile = self.tiling.tile_m // self.pass_rows
+        per_tile = self.tiling.tile_m // self.tiling.rows
         return slice(i * per_tile, min((i + 1) * per_tile, len(self.passes.lanes)))
 
     def _column_tiles_of(self, j: int) -> slice:
-        per_tile = self.tiling.tile_n // self.pass_columns
-        return slice(j * per_tile, min((j + 1) * per_tile, -(-self.product.n // self.pass_columns)))
+        per_tile = self.tiling.tile_n // self.tiling.columns
+        return slice(j * per_tile, min((j + 1) * per_tile, -(-self.product.n // self.tiling.columns)))
 
     def _positions(self, q: int) -> int:
         return min(self.tiling.tile_k, self.product.k - q * self.tiling.tile_k)
@@ -139,7 +233,7 @@ class ProductJobs:
         value_bits, metadata_bits = traffic.skip_bits(product.mask, elements, nonzeros)
         self._count_skip_written(elements, nonzeros)
         space_bits = elements * traffic.arch.precision.operand_bits
-        load = self._load(SKIP, space_bits, value_bits, after=self.awaited)
+        load = self._load(SKIP, space_bits, value_bits, after=self._stored_before(i, skip=True))
         self.table.loads[load]["dram_bytes"] += bytes_of_bits(metadata_bits)
         self.counts[Count.DRAM_READ_BYTES] += bytes_of_bits(metadata_bits)
         return load
@@ -150,11 +244,26 @@ class ProductJobs:
         if self.keeps_mask:
             self.counts[Count.METADATA_BITS_WRITTEN] += elements
 
-    def _load_output(self, values: int, partial_bytes: int) -> int:
+    def _load_output(self, i: int, values: int, partial_bytes: int) -> int:
         """Allocate an output tile, and fetch what its epilogue needs."""
         space_bits = values * self.traffic.arch.precision.accumulator_bits
-        after = self.awaited if partial_bytes else NONE
+        after = self._stored_before(i, skip=False) if partial_bytes else NONE
         return self._load(OUTPUT, space_bits, partial_bytes * 8, after=after)
+
+    def _load_sums(self, values: int, job: int) -> int:
+        """Allocate an output tile, and fetch the sums that a job before sent to DRAM."""
+        bits = values * self.traffic.arch.precision.accumulator_bits
+        return self._load(OUTPUT, bits, bits, after=job)
+
+    def _stored_before(self, i: int, skip: bool) -> int:
+        """The job whose results must be in DRAM before a tile of rows can be loaded; -1: none.
+
+        In a chain the skip operand is what the product before made, and the epilogue reads what others did.
+        """
+        product = self.product
+        if product.made_by is not None:
+            return self._maker(i)
+        return max((self._awaited(a) for a in product.after if a.on_chip == (skip and product.in_chain)), default=NONE)
 
     def _load(self, buffer: int, space_bits: int, dram_bits: int, after: int = NONE) -> int:
         dram_bytes = bytes_of_bits(dram_bits)
@@ -168,15 +277,13 @@ class ProductJobs:
             buffer=buffer,
             space_bytes=bytes_of_bits(space_bits),
             dram_bytes=dram_bytes,
-            after_product=after,
+            after_job=after,
             last_job=NONE,
         )
 
     def _count(self) -> None:
         """Count what does not depend on the tiling's loads."""
         counts, epilogue, arch = self.counts, self.product.epilogue, self.traffic.arch
-        if self.passes is not None:
-            count_buffer_reads(counts, arch, self.product, self.passes)
         counts[Count.GATE_FORWARD_VALUES] = epilogue.gate_forward_values
         counts[Count.GATE_BACKWARD_VALUES] = epilogue.gate_backward_values
         if arch.skipping.uses_mask:

@@ -49,25 +49,57 @@ class PassTable:
         """Whether the counts hold for one column, and every column tile takes the same passes."""
         return self.counts.cycles.ndim == 2
 
-    def array_cycles(self, overhead_cycles: int, column_tiles: int) -> int:
-        """The array's own time on the whole product: all its passes, each with its set-up and drain."""
-        cycles = int((self.counts.cycles + overhead_cycles).sum())
-        return cycles * column_tiles if self.per_column else cycles
+    @property
+    def taken(self) -> Int64s:
+        """Values of the skip operand that a tile of columns takes: a dense array its zeros, too. int64 [K tiles, P]."""
+        return self.counts.executed if self.per_column else self.nonzeros
 
-    def job_cycles(self, k_tile: int, rows: slice, columns: slice, overhead_cycles: int) -> int:
-        """The array's time on the passes of one K tile, of some row tiles and some column tiles."""
-        cycles = self.counts.cycles[k_tile, rows]
+    def total(self, cycles: Int64s, column_tiles: int) -> int:
+        """Sum cycles of passes, of the form of ``counts.cycles``, over the whole product."""
+        return int(cycles.sum()) * (column_tiles if self.per_column else 1)
+
+    def of_job(self, cycles: Int64s, k_tile: int, rows: slice, columns: slice) -> int:
+        """Sum cycles of passes, of the form of ``counts.cycles``, over one K tile and some row and column tiles."""
         if self.per_column:
             column_tiles: int = columns.stop - columns.start
-            return (int(cycles.sum()) + overhead_cycles * len(cycles)) * column_tiles
-        tiles = cycles[:, columns]
-        return int(tiles.sum()) + overhead_cycles * int(tiles.size)
+            return int(cycles[k_tile, rows].sum()) * column_tiles
+        return int(cycles[k_tile, rows, columns].sum())
 
 
-def pass_shape(arch: Architecture, product: Product) -> tuple[int, int]:
-    """Rows and columns of outputs that a pass of the product works on; the last ones may be short."""
-    rows, columns = arch.skipping.pass_shape(arch.array.rows, arch.array.columns)
-    return rows or product.m, columns or product.n
+def pass_shapes(arch: Architecture, product: Product) -> list[tuple[int, int]]:
+    """Rows and columns of outputs that a pass of the product may work on, the array's own shape first.
+
+    The last passes may be short. A mechanism with tiles of its own has one shape.
+    """
+    own = (arch.array.rows, arch.array.columns)
+    found = dict.fromkeys(arch.skipping.pass_shape(*shape) for shape in (own, *arch.array.shapes))
+    return [(rows or product.m, columns or product.n) for rows, columns in found]
+
+
+def feed_cycles(arch: Architecture, product: Product, table: PassTable, columns: int) -> Int64s:
+    """Cycles by which each pass is longer because its buffers hand out fewer words than the array could take.
+
+    A pass takes no less time than its words of the shared operand (`columns` values each) and its values of the skip
+    operand need at the bits per cycle of their buffers.
+
+    Returns
+    -------
+    int64, as ``table.counts.cycles``
+        0 where buffers have no width, and with ``memory: ideal``.
+    """
+    counts = table.counts
+    if arch.ideal_memory:
+        return np.zeros_like(counts.cycles)
+    buffers, bits = arch.system.buffers, arch.precision.operand_bits
+    least = np.zeros_like(counts.cycles)
+    if buffers.shared.read_bits_per_cycle is not None:
+        words = min(columns, product.n) if table.per_column else 1
+        least = -(-counts.fetches * words * bits // buffers.shared.read_bits_per_cycle)
+    if buffers.skip.read_bits_per_cycle is not None:
+        taken = table.taken if table.per_column else table.taken[:, :, None]
+        least = np.maximum(least, -(-taken * bits // buffers.skip.read_bits_per_cycle))
+    waiting: Int64s = np.maximum(least - counts.cycles, 0)
+    return waiting
 
 
 class PassCache:
@@ -76,8 +108,10 @@ class PassCache:
     def __init__(self) -> None:
         self._tables: dict[tuple[object, ...], PassTable] = {}
 
-    def table(self, arch: Architecture, product: Product, tile_k: int) -> PassTable:
+    def table(self, arch: Architecture, product: Product, tile_k: int, shape: tuple[int, int]) -> PassTable:
         """Give the pass table of a product with K cut into tiles of `tile_k` positions.
+
+        `shape` is one of `pass_shapes`.
 
         Raises
         ------
@@ -85,7 +119,7 @@ class PassCache:
             If the weights' file is not as it must be, or the mechanism refuses a mask.
         """
         mechanism, operand = arch.skipping, product.mask
-        rows, columns = pass_shape(arch, product)
+        rows, columns = shape
         key: tuple[object, ...]
         if operand is None:
             key = (mechanism, rows, tile_k, product.m, product.k)

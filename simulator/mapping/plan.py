@@ -25,17 +25,16 @@ class PlannedProduct:
     Attributes
     ----------
     product : Product
-    tiling : Tiling or None
-        None with ``memory: ideal``.
+    tiling : Tiling
     first_job, last_job : int
-        Its jobs, inclusive.
+        The first and the last of its jobs; jobs of other products may lie between them.
     array_cycles : int
         The array's own time on it.
     counts : int64 [len(COUNTS)]
     """
 
     product: Product
-    tiling: Tiling | None
+    tiling: Tiling
     first_job: int
     last_job: int
     array_cycles: int
@@ -58,12 +57,14 @@ class Plan:
     Attributes
     ----------
     products : tuple of PlannedProduct
-    waits_product, waits_for, waits_on_chip : [W]
-        Product ``waits_product[i]`` waits for product ``waits_for[i]``: for the vector unit to have made its
-        results where ``waits_on_chip[i]`` is 1, else for them to be stored.
+    waits_job, waits_for, waits_on_chip : [W]
+        Job ``waits_job[i]`` waits for the earlier job ``waits_for[i]``: for the vector unit to have made its
+        results where ``waits_on_chip[i]`` is 1, else for them to be stored. In order of the waiting jobs.
     job_product, job_array_cycles : [J]
-    job_completes : [J]
-        1 where the job ends an accumulation, so that its output tile drains.
+    job_feed_cycles : [J]
+        Cycles beyond the array's own, in which it waits for words of its buffers.
+    job_drains : [J]
+        1 where the job's output tile leaves the output buffer: it ends an accumulation, or its sums go to DRAM.
     job_drain_cycles, job_tail_cycles : [J]
         Output port: time for the whole tile, and for what the last pass leaves after the array is done.
     job_vector_cycles, job_store_bytes : [J]
@@ -72,8 +73,8 @@ class Plan:
     job_load_skip, job_load_shared, job_load_output : [J]
         The load that holds each operand's tile of the job; -1: it needs none.
     load_buffer, load_space_bytes, load_dram_bytes : [L]
-    load_after_product : [L]
-        The product that must be stored before the bytes exist; -1: none.
+    load_after_job : [L]
+        The job that must be stored before the bytes exist; -1: none.
     load_last_job : [L]
         The job after which the space is free again (for an output tile: after its store).
     capacity_bytes : (skip, shared, output)
@@ -83,12 +84,13 @@ class Plan:
     """
 
     products: tuple[PlannedProduct, ...]
-    waits_product: Int64s
+    waits_job: Int64s
     waits_for: Int64s
     waits_on_chip: Int64s
     job_product: Int64s
     job_array_cycles: Int64s
-    job_completes: Int64s
+    job_feed_cycles: Int64s
+    job_drains: Int64s
     job_drain_cycles: Int64s
     job_tail_cycles: Int64s
     job_vector_cycles: Int64s
@@ -100,17 +102,23 @@ class Plan:
     load_buffer: Int64s
     load_space_bytes: Int64s
     load_dram_bytes: Int64s
-    load_after_product: Int64s
+    load_after_job: Int64s
     load_last_job: Int64s
     capacity_bytes: tuple[int, int, int]
     dram: BandwidthDram | None
     vector_latency_cycles: int
 
+    @property
+    def jobs(self) -> int:
+        """How many jobs there are."""
+        return len(self.job_product)
+
 
 JOB_DEFAULTS = {
     "product": NONE,
     "array_cycles": 0,
-    "completes": 0,
+    "feed_cycles": 0,
+    "drains": 0,
     "drain_cycles": 0,
     "tail_cycles": 0,
     "vector_cycles": 0,
@@ -119,7 +127,7 @@ JOB_DEFAULTS = {
     "load_shared": NONE,
     "load_output": NONE,
 }
-LOAD_COLUMNS = ("buffer", "space_bytes", "dram_bytes", "after_product", "last_job")
+LOAD_COLUMNS = ("buffer", "space_bytes", "dram_bytes", "after_job", "last_job")
 
 
 class PlanTable:
@@ -156,7 +164,7 @@ class PlanTable:
         waits = np.array(self.waits, dtype=np.int64).reshape(-1, 3)
         return Plan(
             products=tuple(planned),
-            waits_product=waits[:, 0],
+            waits_job=waits[:, 0],
             waits_for=waits[:, 1],
             waits_on_chip=waits[:, 2],
             job_first_load=first_load,

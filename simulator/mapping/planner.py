@@ -1,16 +1,17 @@
-"""From a workload and a machine to a plan: tiles, passes, loads, residency and counts."""
+"""From a workload and a machine to a plan: tiles, passes, loads, residency, program order and counts."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from simulator.arch import Architecture
 from simulator.mapping.accounting import array_counts
 from simulator.mapping.jobs import ProductJobs
-from simulator.mapping.passes import PassCache, PassTable, pass_shape
+from simulator.mapping.passes import PassCache, PassTable, feed_cycles, pass_shapes
 from simulator.mapping.plan import BUFFERS, SHARED, Plan, PlannedProduct, PlanTable
-from simulator.mapping.tiling import Pins, Tiling, TilingProblem, candidates, longest_tile_k
+from simulator.mapping.program import ProgramOrder
+from simulator.mapping.tiling import Candidate, PassCost, Pins, Tiling, TilingProblem, candidates, k_tiles
 from simulator.mapping.traffic import Traffic
 from simulator.workload import Product, Workload
 from traces.errors import InputError
@@ -34,21 +35,43 @@ def plan(arch: Architecture, workload: Workload, cache: PassCache | None = None)
     cache = PassCache() if cache is None else cache
     if arch.ideal_memory:
         return _plan_ideal(arch, workload, cache)
-    planner = _SystemPlanner(arch, workload, cache)
-    for index in range(len(workload.products)):
-        planner.add(index)
-    return planner.table.freeze(
-        planner.planned,
-        planner.traffic.capacity_bytes,
-        planner.traffic.dram,
-        arch.system.vector_unit.latency_cycles,
-    )
+    return _SystemPlanner(arch, workload, cache).plan()
 
 
-def _array_cycles(arch: Architecture, product: Product, passes: PassTable) -> int:
-    """The array's own time on a product: all its passes, set-up and drain included, for each column tile."""
-    _, columns = pass_shape(arch, product)
-    return passes.array_cycles(arch.array.pass_overhead_cycles, -(-product.n // columns))
+@dataclass(frozen=True)
+class Choice:
+    """What the planner chose among for a product; all time steps of a serial product share one choice.
+
+    Attributes
+    ----------
+    product : Product
+        The one that was priced.
+    times : int
+        How many products share the choice.
+    candidates : tuple of Candidate
+        Every tiling that fits, best first; the first was taken.
+    """
+
+    product: Product
+    times: int
+    candidates: tuple[Candidate, ...]
+
+
+def choices(arch: Architecture, workload: Workload, cache: PassCache | None = None) -> list[Choice]:
+    """Say what the planner chose for each product with MACs, and among what.
+
+    Raises
+    ------
+    InputError
+        If no tile of a product fits the buffers, or the machine has no memory system.
+    """
+    planner = _SystemPlanner(arch, workload, PassCache() if cache is None else cache)
+    times = Counter((p.layer, p.name) for p in workload.products)
+    return [
+        Choice(planner.typical[key], count, tuple(planner.found(key)))
+        for key, count in times.items()
+        if planner.typical[key].k
+    ]
 
 
 def _plan_ideal(arch: Architecture, workload: Workload, cache: PassCache) -> Plan:
@@ -56,14 +79,29 @@ def _plan_ideal(arch: Architecture, workload: Workload, cache: PassCache) -> Pla
     table = PlanTable()
     planned = []
     for index, product in enumerate(workload.products):
-        cycles, passes = 0, None
-        if product.k:
-            passes = cache.table(arch, product, product.k)
-            cycles = _array_cycles(arch, product, passes)
-        counts = array_counts(arch, product, passes)
+        priced: list[tuple[int, PassTable | None, tuple[int, int]]] = []
+        for shape in pass_shapes(arch, product) if product.k else [(1, 1)]:
+            passes = cache.table(arch, product, product.k, shape) if product.k else None
+            priced.append((_cost(arch, product, passes, product.k, shape).array_cycles, passes, shape))
+        cycles, passes, shape = min(priced, key=lambda p: p[0])
+        counts = array_counts(arch, product, passes, shape[1])
         job = table.add_job(product=index, array_cycles=cycles)
-        planned.append(PlannedProduct(product, None, job, job, cycles, counts))
+        whole = Tiling(product.m, product.n, max(1, product.k), "mnk", *shape)
+        planned.append(PlannedProduct(product, whole, job, job, cycles, counts))
     return table.freeze(planned, (0, 0, 0), None, 0)
+
+
+def _cost(
+    arch: Architecture, product: Product, passes: PassTable | None, tile_k: int, shape: tuple[int, int]
+) -> PassCost:
+    """Sum what the array takes for all passes of a product."""
+    rows, columns = shape
+    if passes is None:
+        return PassCost(tile_k, rows, columns, 0, 0)
+    column_tiles = -(-product.n // columns)
+    array = passes.total(passes.counts.cycles + arch.array.pass_overhead_cycles, column_tiles)
+    feed = passes.total(feed_cycles(arch, product, passes, columns), column_tiles)
+    return PassCost(tile_k, rows, columns, array, feed)
 
 
 class _SystemPlanner:
@@ -72,10 +110,13 @@ class _SystemPlanner:
     def __init__(self, arch: Architecture, workload: Workload, cache: PassCache) -> None:
         self.arch, self.cache, self.workload = arch, cache, workload
         self.traffic = Traffic(arch)
-        chosen = arch.system.mapping.model_dump()
-        self.pins = Pins(**{key: None if value == "auto" else value for key, value in chosen.items()})
+        mapping = arch.system.mapping
+        chosen = {k: v for k, v in mapping.model_dump().items() if v != "auto" and k != "overlap"}
+        self.pins = Pins(**chosen)
+        buffers = [getattr(arch.system.buffers, name) for name in BUFFERS]
+        # Two products that run by turns hold a tile each: that takes two halves of every buffer.
+        self.overlaps = mapping.overlap and all(b.double for b in buffers)
         self.uses = Counter(p.shared_operand for p in workload.products if p.k)
-        self.resident: dict[tuple[str, int, int], int] = {}
         # All time steps of a serial product are tiled alike, so that they share tiles: as a member of the chain, but
         # with the rows of the largest time step, which may be the first and no member.
         self.typical: dict[tuple[str, str], Product] = {}
@@ -86,42 +127,56 @@ class _SystemPlanner:
             if (product.in_chain, product.m) > (typical.in_chain, typical.m):
                 self.typical[key] = product
             self.most_rows[key] = max(self.most_rows[key], product.m)
-        self.tilings: dict[tuple[str, str], Tiling] = {}
-        self.table = PlanTable()
-        self.planned: list[PlannedProduct] = []
+        self.order = ProgramOrder(workload.products)
+        self._found: dict[tuple[str, str], list[Candidate]] = {}
 
-    def add(self, index: int) -> None:
-        """Plan one product: choose its tiling, then write its jobs, loads, waits and counts."""
+    def plan(self) -> Plan:
+        """Write all products in program order."""
+        table = PlanTable()
+        resident: dict[tuple[str, int, int], int] = {}
+        writers: dict[int, ProductJobs] = {}
+
+        def writer(index: int) -> ProductJobs:
+            product = self.workload.products[index]
+            tiling = self._tiling(index)
+            passes = None
+            if product.k:
+                passes = self.cache.table(self.arch, product, tiling.tile_k, (tiling.rows, tiling.columns))
+            return ProductJobs(table, self.traffic, resident, product, index, tiling, passes, writers)
+
+        planned = self.order.write(writer, writers, self._pause_cycles if self.overlaps else None, self._crowded)
+        return table.freeze(
+            planned, self.traffic.capacity_bytes, self.traffic.dram, self.arch.system.vector_unit.latency_cycles
+        )
+
+    def found(self, key: tuple[str, str]) -> list[Candidate]:
+        """Enumerate the tilings of a product by layer and name, best first."""
+        if key not in self._found:
+            self._found[key] = self._candidates(key)
+        return self._found[key]
+
+    def _tiling(self, index: int) -> Tiling:
         product = self.workload.products[index]
-        tiling = self._tiling(product)
-        passes, cycles = None, 0
-        if product.k:
-            passes = self.cache.table(self.arch, product, tiling.tile_k)
-            cycles = _array_cycles(self.arch, product, passes)
-        counts = array_counts(self.arch, product, passes)
-        first_job = len(self.table.jobs)
-        ProductJobs(self.table, self.traffic, self.resident, product, index, tiling, passes, counts).write()
-        for after in product.after:
-            on_chip = after.on_chip and tiling.skip_on_chip
-            self.table.waits.append((index, after.product, int(on_chip)))
-        last_job = len(self.table.jobs) - 1
-        self.planned.append(PlannedProduct(product, tiling, first_job, last_job, cycles, counts))
-
-    def _tiling(self, product: Product) -> Tiling:
-        key = (product.layer, product.name)
-        if key not in self.tilings:
-            self.tilings[key] = self._choose(self.typical[key], self.most_rows[key])
-        tiling = self.tilings[key]
+        tiling = self.found((product.layer, product.name))[0].tiling
         # The first time step forward takes its hidden state from DRAM, as no product made it.
-        return tiling if product.in_chain else replace(tiling, skip_on_chip=False)
+        on_chip = tiling.skip_on_chip and product.in_chain
+        descending = self.overlaps and self.order.descends(index)
+        return replace(tiling, skip_on_chip=on_chip, descending=descending)
 
-    def _choose(self, product: Product, rows: int) -> Tiling:
+    def _candidates(self, key: tuple[str, str]) -> list[Candidate]:
+        product, rows = self.typical[key], self.most_rows[key]
         problem = self._problem(product, rows)
-        tile_k = longest_tile_k(problem, self.pins)
-        if product.k:
-            passes = self.cache.table(self.arch, product, tile_k)
-            problem = replace(problem, array_cycles=_array_cycles(self.arch, product, passes))
-        found = candidates(problem, tile_k, self.traffic.dram, self.pins)
+        costs = []
+        for shape in pass_shapes(self.arch, product):
+            if self.pins.shape not in (None, shape):
+                continue
+            for tile_k in k_tiles(problem, *shape, self.pins):
+                passes = self.cache.table(self.arch, product, tile_k, shape) if product.k else None
+                costs.append(_cost(self.arch, product, passes, tile_k, shape))
+        found = candidates(problem, costs, self.traffic.dram, self.pins)
+        if problem.fills_by_rows:
+            # Only jobs of whole tiles of rows can run as the chain makes the rows.
+            found = [c for c in found if c.tiling.order in ("mnk", "mkn") or c.tiling.tile_n >= product.n] or found
         if not found:
             rooms = zip(BUFFERS, self.traffic.room_bytes, strict=True)
             pinned = {k: v for k, v in vars(self.pins).items() if v is not None}
@@ -132,27 +187,46 @@ class _SystemPlanner:
                 "room for the tiles of one pass in each buffer (its half where double-buffered)",
                 f"unpin memory.mapping ({pinned})" if pinned else "enlarge capacity_kib",
             )
-        return found[0].tiling
+        return found
 
     def _problem(self, product: Product, rows: int) -> TilingProblem:
         traffic, epilogue = self.traffic, product.epilogue
-        pass_rows, pass_columns = self.arch.skipping.pass_shape(self.arch.array.rows, self.arch.array.columns)
+        pauses, by_rows = self.order.pauses_for(product) if self.overlaps else ((), False)
         return TilingProblem(
             m=rows,
             n=product.n,
             k=product.k,
-            rows=pass_rows or rows,
-            columns=pass_columns or product.n,
             operand_bits=self.arch.precision.operand_bits,
             accumulator_bits=self.arch.precision.accumulator_bits,
             skip_bytes=traffic.skip_bytes(product),
             room_bytes=traffic.room_bytes,
-            array_cycles=0,
             epilogue_bytes=traffic.partial_bytes(product) + traffic.store_bytes(product),
             vector_cycles=traffic.vector_cycles(epilogue.gate_forward_values, epilogue.gate_backward_values),
             port_values_per_cycle=traffic.memory.buffers.output.port_values_per_cycle,
             skip_in_chain=product.in_chain,
-            shared_in_chain=self.uses[product.shared_operand] > 1,
-            shared_capacity_bytes=traffic.capacity_bytes[SHARED],
+            shared_stays=by_rows or self.uses[product.shared_operand] > 1,
+            resident_bytes=(traffic.room_bytes if by_rows else traffic.capacity_bytes)[SHARED],
             position_grain=self.arch.skipping.position_grain,
+            pauses=len(pauses),
+            pause_cycles=self._pause_cycles(pauses[0]) if pauses else 0,
+            fills_by_rows=by_rows,
         )
+
+    def _pause_cycles(self, index: int) -> int:
+        """About how long the array waits after a product of a serial chain: its last tile's way to the next dG."""
+        product = self.workload.products[index]
+        best = self.found((product.layer, product.name))[0]
+        pause = best.last_cycles + self.arch.system.vector_unit.latency_cycles
+        if not best.tiling.skip_on_chip:
+            dram = self.traffic.dram
+            pause += dram.latency_cycles + dram.transfer_cycles(
+                self.traffic.store_bytes(product) + self.traffic.skip_bytes(product)
+            )
+        return pause
+
+    def _crowded(self, index: int) -> bool:
+        """Whether the weights that stay for a chain leave no room for another product's tile."""
+        product = self.workload.products[index]
+        tiling = self.found((product.layer, product.name))[0].tiling
+        taken = self.traffic.operand_bytes(product.k * product.n) if tiling.shared_resident else 0
+        return taken + self.traffic.room_bytes[SHARED] > self.traffic.capacity_bytes[SHARED]

@@ -1,51 +1,70 @@
-"""Choosing tile sizes and loop order of a product by modelled cycles and DRAM traffic.
+"""Choosing tile sizes, loop order and the array's shape for a product by modelled cycles and DRAM traffic.
 
-Every candidate is priced as ``first load + max(array, DRAM, vector unit) + last drain, vector work and store``:
-what cannot overlap, plus the busiest of what can. The least price wins; ties go to fewer DRAM bytes, then to
-fewer jobs, then to the name of the loop order, so the choice is deterministic.
+Every candidate is priced as ``first load + max(array, DRAM, vector unit) - hidden + last drain, vector work and
+store``: what cannot overlap, plus the busiest of what can, less what fills the pauses of a serial chain. The least
+price wins; ties go to fewer DRAM bytes, then to fewer jobs, then to the first by name (loop order, shape), so the
+choice is deterministic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from simulator.memory import BandwidthDram
 
-Order = Literal["shared_stationary", "skip_stationary"]
-ORDERS: tuple[Order, ...] = ("shared_stationary", "skip_stationary")
+Order = Literal["mkn", "mnk", "nkm", "nmk"]
+ORDERS: tuple[Order, ...] = ("mkn", "mnk", "nkm", "nmk")
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How a product is cut, and which tile stays while the other streams.
+    """How a product is cut, in which order its tiles run, and on which shape of the array.
 
     Attributes
     ----------
     tile_m, tile_n, tile_k : int
         Rows and columns (multiples of those of a pass) and positions of a tile.
     order : str
-        ``skip_stationary``: for m, for n, for k; ``shared_stationary``: for n, for m, for k.
+        The loops from the outermost in: ``mnk`` keeps a tile of the skip operand while columns pass by, ``nmk`` one of
+        the shared operand while rows do. ``mkn`` and ``nkm`` do the same where K is cut, too; then partial sums wait.
+    rows, columns : int
+        Rows and columns of outputs that a pass works on: the shape of the array, or the mechanism's own.
     skip_on_chip : bool
         The skip operand is handed over on chip, whole.
     shared_resident : bool
         The shared operand stays in its buffer, whole, for all products that share it.
+    sums_stay : bool
+        Partial sums wait in the output buffer for the next K tile; otherwise they go to DRAM and come back.
+    descending : bool
+        Tiles of rows run from the last one to the first, because a serial chain makes the last rows first.
     """
 
     tile_m: int
     tile_n: int
     tile_k: int
     order: Order
+    rows: int
+    columns: int
     skip_on_chip: bool = False
     shared_resident: bool = False
+    sums_stay: bool = True
+    descending: bool = False
 
     def jobs(self, m: int, n: int, k: int) -> Iterator[tuple[int, int, int]]:
         """Walk the tiles (m index, n index, k index) in program order; K = 0 has one k tile."""
-        ms, ns, ks = range(-(-m // self.tile_m)), range(-(-n // self.tile_n)), range(max(1, -(-k // self.tile_k)))
-        if self.order == "skip_stationary":
+        ms: Iterable[int] = range(-(-m // self.tile_m))
+        ns, ks = range(-(-n // self.tile_n)), range(max(1, -(-k // self.tile_k)))
+        if self.descending:
+            ms = range(-(-m // self.tile_m) - 1, -1, -1)
+        if self.order == "mnk":
             return ((i, j, q) for i in ms for j in ns for q in ks)
-        return ((i, j, q) for j in ns for i in ms for q in ks)
+        if self.order == "nmk":
+            return ((i, j, q) for j in ns for i in ms for q in ks)
+        if self.order == "mkn":
+            return ((i, j, q) for i in ms for q in ks for j in ns)
+        return ((i, j, q) for j in ns for q in ks for i in ms)
 
 
 @dataclass(frozen=True)
@@ -54,38 +73,43 @@ class TilingProblem:
 
     Attributes
     ----------
-    m, n, k, rows, columns : int
+    m, n, k : int
     operand_bits, accumulator_bits : int
     skip_bytes : int
         DRAM bytes of the whole skip operand, in its format; 0 where it is handed over on chip.
     room_bytes : (skip, shared, output)
-    array_cycles, epilogue_bytes, vector_cycles, port_values_per_cycle : int
+    epilogue_bytes, vector_cycles, port_values_per_cycle : int
         Of the whole product; `epilogue_bytes` are loads and stores of its outputs.
-    skip_in_chain, shared_in_chain : bool
-        The skip operand is made on chip by the product before; other products use the same shared operand.
-    shared_capacity_bytes : int
-        The whole shared buffer, which a resident operand may fill.
+    skip_in_chain, shared_stays : bool
+        The skip operand is made on chip by the product before; the shared operand may stay in its buffer, for other
+        products use it or for the pauses of a chain.
+    resident_bytes : int
+        What an operand that stays may take of the shared buffer.
     position_grain : int
         Positions that a K tile is a multiple of, where that many fit.
+    pauses, pause_cycles : int
+        How many pauses of a serial chain the product's jobs may fill, and how long each is, about.
+    fills_by_rows : bool
+        It fills them by tiles of rows, as the chain makes them; otherwise job by job.
     """
 
     m: int
     n: int
     k: int
-    rows: int
-    columns: int
     operand_bits: int
     accumulator_bits: int
     skip_bytes: int
     room_bytes: tuple[int, int, int]
-    array_cycles: int
     epilogue_bytes: int
     vector_cycles: int
     port_values_per_cycle: int
     skip_in_chain: bool
-    shared_in_chain: bool
-    shared_capacity_bytes: int
+    shared_stays: bool
+    resident_bytes: int
     position_grain: int = 1
+    pauses: int = 0
+    pause_cycles: int = 0
+    fills_by_rows: bool = False
 
     @property
     def skip_on_chip(self) -> bool:
@@ -94,9 +118,8 @@ class TilingProblem:
 
     @property
     def shared_resident(self) -> bool:
-        """Whether the shared operand can stay in its buffer for a whole serial chain."""
-        fits = self.operand_bytes(self.k * self.n) <= self.shared_capacity_bytes
-        return self.shared_in_chain and fits
+        """Whether the shared operand stays in its buffer for a whole serial chain."""
+        return self.shared_stays and self.operand_bytes(self.k * self.n) <= self.resident_bytes
 
     def operand_bytes(self, values: int) -> int:
         """Bytes of so many operand values, laid out dense."""
@@ -115,93 +138,171 @@ class Pins:
     tile_n: int | None = None
     tile_k: int | None = None
     order: Order | None = None
+    shape: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class PassCost:
+    """What the array takes for a product, with K in tiles of `tile_k` and passes of `rows` x `columns`.
+
+    Attributes
+    ----------
+    array_cycles : int
+        The law's, with the overhead of passes.
+    feed_cycles : int
+        Those beyond, in which the array waits for words of its buffers.
+    """
+
+    tile_k: int
+    rows: int
+    columns: int
+    array_cycles: int
+    feed_cycles: int
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A priced tiling."""
+    """A priced tiling, and the parts of its price in cycles.
+
+    Attributes
+    ----------
+    tiling : Tiling
+    cost : PassCost
+    dram_bytes, jobs : int
+    first_load_cycles, dram_cycles, vector_cycles, last_cycles, hidden_cycles : int
+        `last_cycles` are the last tile's drain, vector work and store; `hidden_cycles` fill pauses of a chain.
+    """
 
     tiling: Tiling
-    price_cycles: int
+    cost: PassCost
     dram_bytes: int
     jobs: int
+    first_load_cycles: int
+    dram_cycles: int
+    vector_cycles: int
+    last_cycles: int
+    hidden_cycles: int
 
     @property
-    def rank(self) -> tuple[int, int, int, str]:
+    def busiest_cycles(self) -> int:
+        """Cycles of the busiest unit, whose work hides that of the others."""
+        return max(self.cost.array_cycles + self.cost.feed_cycles, self.dram_cycles, self.vector_cycles)
+
+    @property
+    def price_cycles(self) -> int:
+        """What is compared."""
+        return self.first_load_cycles + self.busiest_cycles - self.hidden_cycles + self.last_cycles
+
+    @property
+    def rank(self) -> tuple[int, int, int, str, int]:
         """Sort key: the least is chosen."""
-        return (self.price_cycles, self.dram_bytes, self.jobs, self.tiling.order)
+        return (self.price_cycles, self.dram_bytes, self.jobs, self.tiling.order, -self.tiling.rows)
 
 
-def candidates(problem: TilingProblem, tile_k: int, dram: BandwidthDram, pins: Pins) -> list[Candidate]:
+def candidates(problem: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pins: Pins) -> list[Candidate]:
     """Enumerate and price the tilings that fit, best first; empty where none fits."""
-    p = problem
+    found = [_price(problem, dram, cost, tiling) for cost in costs for tiling in tilings(problem, cost, pins)]
+    return sorted(found, key=lambda c: c.rank)
+
+
+def tilings(p: TilingProblem, cost: PassCost, pins: Pins) -> Iterator[Tiling]:
+    """Enumerate the tile sizes and loop orders that fit the buffers, for one shape of the array and one K tile."""
     skip_room, shared_room, output_room = p.room_bytes
     resident, on_chip = p.shared_resident, p.skip_on_chip
-    found = []
-    for tile_m in _sizes(p.m, p.rows, pins.tile_m):
-        for tile_n in _sizes(p.n, p.columns, pins.tile_n):
-            m, n = min(tile_m, p.m), min(tile_n, p.n)
-            fits = (
-                (on_chip or p.operand_bytes(m * tile_k) <= skip_room)
-                and (resident or p.operand_bytes(tile_k * n) <= shared_room)
-                and p.accumulator_bytes(m * n) <= output_room
-            )
-            if fits:
-                orders = (pins.order,) if pins.order else ORDERS
-                found += [_price(p, dram, Tiling(tile_m, tile_n, tile_k, o, on_chip, resident)) for o in orders]
-    return sorted(found, key=lambda c: c.rank)
+    orders = (pins.order,) if pins.order else ORDERS
+    for tile_m in _sizes(p.m, cost.rows, pins.tile_m):
+        m = min(tile_m, p.m)
+        if not (on_chip or p.operand_bytes(m * cost.tile_k) <= skip_room):
+            continue
+        for tile_n in _sizes(p.n, cost.columns, pins.tile_n):
+            n = min(tile_n, p.n)
+            if not (resident or p.operand_bytes(cost.tile_k * n) <= shared_room):
+                continue
+            if p.accumulator_bytes(m * n) > output_room:
+                continue
+            for order in orders:
+                waiting = {"mkn": m * p.n, "nkm": p.m * n}.get(order, m * n)
+                if cost.tile_k >= p.k:
+                    if order in ("mkn", "nkm") and pins.order is None:
+                        continue  # K is whole: the same jobs as mnk or nmk
+                    waiting = m * n
+                stay = p.accumulator_bytes(waiting) <= output_room
+                yield Tiling(
+                    tile_m, tile_n, cost.tile_k, order, cost.rows, cost.columns, on_chip, resident, sums_stay=stay
+                )
 
 
 def _sizes(extent: int, unit: int, pinned: int | None) -> list[int]:
     """Tile sizes to try: the whole extent in units, and its halves, quarters and so on, down to one unit."""
     if pinned is not None:
-        return [pinned]
+        return [pinned] if pinned % unit == 0 else []
     units = -(-extent // unit)
     return sorted({-(-units // (1 << h)) * unit for h in range(units.bit_length() + 1)}, reverse=True)
 
 
-def longest_tile_k(problem: TilingProblem, pins: Pins) -> int:
-    """Take the longest K tile that fits beside the least tile_m and tile_n, in parts of equal length, whole grains.
+def k_tiles(problem: TilingProblem, rows: int, columns: int, pins: Pins) -> list[int]:
+    """Lengths of K tiles to try: the longest that fits beside the least tiles of rows and columns.
 
-    Whole K is best: cutting it restarts the window and moves partial sums. Masks decide cycles only after this,
-    so it does not read ``array_cycles``.
+    Whole K is best: cutting it restarts the window and moves partial sums. Where K must be cut, a half and a quarter
+    of the longest are tried, too, which leave room for more rows and columns. All are parts of equal length and whole
+    grains.
     """
     p = problem
     if p.k == 0:
-        return 1
+        return [1]
     if pins.tile_k is not None:
-        return min(pins.tile_k, p.k)
+        return [min(pins.tile_k, p.k)]
     longest = p.k
     if not p.skip_on_chip:
-        longest = min(longest, p.room_bytes[0] * 8 // (p.operand_bits * min(pins.tile_m or p.rows, p.m)))
+        longest = min(longest, p.room_bytes[0] * 8 // (p.operand_bits * min(pins.tile_m or rows, p.m)))
     if not p.shared_resident:
-        longest = min(longest, p.room_bytes[1] * 8 // (p.operand_bits * min(pins.tile_n or p.columns, p.n)))
+        longest = min(longest, p.room_bytes[1] * 8 // (p.operand_bits * min(pins.tile_n or columns, p.n)))
     if p.position_grain <= longest < p.k:
         longest -= longest % p.position_grain
     parts = -(-p.k // max(1, longest))
-    tile_k = -(-p.k // parts)
-    return min(tile_k + -tile_k % p.position_grain, p.k) if longest >= p.position_grain else tile_k
+    found = []
+    for more in (1, 2, 4) if parts > 1 else (1,):
+        tile_k = -(-p.k // (parts * more))
+        if longest >= p.position_grain:
+            tile_k = min(tile_k + -tile_k % p.position_grain, p.k)
+        if tile_k not in found:
+            found.append(tile_k)
+    return found
 
 
-def _price(p: TilingProblem, dram: BandwidthDram, t: Tiling) -> Candidate:
+def _price(p: TilingProblem, dram: BandwidthDram, cost: PassCost, t: Tiling) -> Candidate:
     ms, ns = -(-p.m // t.tile_m), -(-p.n // t.tile_n)
     ks = max(1, -(-p.k // t.tile_k))
     m, n = min(t.tile_m, p.m), min(t.tile_n, p.n)
     skip = 0 if t.skip_on_chip else p.skip_bytes
     shared = 0 if t.shared_resident else p.operand_bytes(p.k * p.n)
-    # A tile stays where the next job uses the same one.
-    skip_stays = ms * ks == 1 or (ks == 1 and t.order == "skip_stationary")
-    shared_stays = ns * ks == 1 or (ks == 1 and t.order == "shared_stationary")
-    total_bytes = skip * (1 if skip_stays else ns) + shared * (1 if shared_stays else ms) + p.epilogue_bytes
+    skip_loads, shared_loads = _times_loaded(t.order, ms, ns, ks)
+    moved_bytes = skip * skip_loads + shared * shared_loads + p.epilogue_bytes
+    if not t.sums_stay:
+        moved_bytes += 2 * (ks - 1) * p.accumulator_bytes(p.m * p.n)
     jobs = ms * ns * ks
     first_bytes = skip // (ms * ks) + shared // (ns * ks)
-    share = jobs // ks
-    tail = -(-min(m, p.rows) * min(n, p.columns) // p.port_values_per_cycle)
-    price = (
-        (dram.latency_cycles + dram.transfer_cycles(first_bytes) if first_bytes else 0)
-        + max(p.array_cycles, dram.transfer_cycles(total_bytes), p.vector_cycles)
-        + tail
-        + p.vector_cycles // share
-        + (0 if p.skip_in_chain else dram.transfer_cycles(p.epilogue_bytes // share))
+    tiles = ms * ns
+    tail = -(-min(m, t.rows) * min(n, t.columns) // p.port_values_per_cycle)
+    store = 0 if p.skip_in_chain else dram.transfer_cycles(p.epilogue_bytes // tiles)
+    array = cost.array_cycles + cost.feed_cycles
+    fillers = jobs - ns * ks if p.fills_by_rows else jobs - 1
+    hidden = min(p.pauses, fillers) * min(p.pause_cycles, array // jobs)
+    return Candidate(
+        tiling=t,
+        cost=cost,
+        dram_bytes=moved_bytes,
+        jobs=jobs,
+        first_load_cycles=dram.latency_cycles + dram.transfer_cycles(first_bytes) if first_bytes else 0,
+        dram_cycles=dram.transfer_cycles(moved_bytes),
+        vector_cycles=p.vector_cycles,
+        last_cycles=tail + p.vector_cycles // tiles + store,
+        hidden_cycles=hidden,
     )
-    return Candidate(t, price, total_bytes, jobs)
+
+
+def _times_loaded(order: Order, ms: int, ns: int, ks: int) -> tuple[int, int]:
+    """How often each operand is loaded, skip and shared: a tile stays while jobs in a row use it."""
+    skip_stays = {"mnk": ks == 1 or ns == 1, "mkn": True, "nmk": ms * ks == 1, "nkm": ms * ks == 1}[order]
+    shared_stays = {"nmk": ks == 1 or ms == 1, "nkm": True, "mnk": ns * ks == 1, "mkn": ns * ks == 1}[order]
+    return 1 if skip_stays else ns, 1 if shared_stays else ms

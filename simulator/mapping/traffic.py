@@ -68,10 +68,10 @@ class Traffic:
     def vector_cycles(self, forward_values: int, backward_values: int) -> int:
         """Cycles that the vector unit is busy with so many gate values."""
         unit = self.memory.vector_unit
-        return (
-            -(-forward_values // unit.lanes) * unit.gate_forward_cycles_per_value
-            + -(-backward_values // unit.lanes) * unit.gate_backward_cycles_per_value
-        )
+        threshold = unit.threshold_cycles_per_value if self.arch.skipping.uses_mask else 0
+        return -(-forward_values // unit.lanes) * unit.gate_forward_cycles_per_value + -(
+            -backward_values // unit.lanes
+        ) * (unit.gate_backward_cycles_per_value + threshold)
 
 
 def count_nonzeros(mask: OperandMask) -> int:

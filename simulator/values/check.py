@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.arch import Architecture, TileMechanism
-from simulator.mapping import PassCache, Plan, PlannedProduct, Tiling
+from simulator.mapping import PassCache, Plan, PlannedProduct
 from simulator.values.mismatch import CycleMismatch, ValueMismatch
 from simulator.values.operands import StepValues, unpacked
 from simulator.values.product_run import Operands, ProductRun
@@ -99,9 +99,8 @@ def _check_product(
     skip, recorded = values.skip(product)
     shared, shared_mask = values.shared(product, arch)
     skip_mask = np.ones((product.m, product.k), np.bool_) if product.mask is None else unpacked(product.mask)
-    whole = Tiling(product.m, product.n, product.k, "skip_stationary")
-    tiling = planned.tiling or whole
-    run = ProductRun(arch, product, tiling, Operands(skip, skip_mask, product.mask is not None, shared, shared_mask))
+    operands = Operands(skip, skip_mask, product.mask is not None, shared, shared_mask)
+    run = ProductRun(arch, product, planned.tiling, operands)
     run.run()
     label = f"step {values.step.number}: {planned.label} ({product.m} x {product.k} x {product.n})"
     # Values first: they say which output is wrong, which tells more than a number of cycles.
@@ -132,7 +131,7 @@ def _compare_values(label: str, sums: Floats, skip: Floats, shared: Floats, exac
 
 
 def _compare_counts(label: str, run: ProductRun, cache: PassCache) -> None:
-    table = cache.table(run.arch, run.product, run.tiling.tile_k)
+    table = cache.table(run.arch, run.product, run.tiling.tile_k, (run.rows, run.columns))
     counts = table.counts
     for what, found, counted in (("cycles", run.cycles, counts.cycles), ("MACs", run.macs, counts.executed)):
         # Where cycles hold for one column, all tiles of columns take the same.
@@ -146,7 +145,8 @@ def _compare_counts(label: str, run: ProductRun, cache: PassCache) -> None:
 
 
 def _compare_jobs(label: str, run: ProductRun, plan: Plan, planned: PlannedProduct) -> None:
-    expected = plan.job_array_cycles[planned.first_job : planned.last_job + 1].tolist()
+    own = plan.job_product == plan.job_product[planned.first_job]
+    expected = plan.job_array_cycles[own].tolist()
     if len(expected) != len(run.job_cycles):
         raise CycleMismatch(label, "all of it", "jobs", len(run.job_cycles), len(expected))
     for job, (found, cycles) in enumerate(zip(run.job_cycles, expected, strict=True)):

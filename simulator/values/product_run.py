@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from simulator.arch import Architecture, TileMechanism
 from simulator.mapping import Tiling
-from simulator.mapping.passes import pass_shape
 from simulator.values.schedules import schedule_pass
 from simulator.values.tiles import TILE_RUNS, Tile
 from simulator.workload import Product
@@ -68,7 +67,7 @@ class ProductRun:
 
     def __post_init__(self) -> None:
         product = self.product
-        self.rows, self.columns = pass_shape(self.arch, product)
+        self.rows, self.columns = self.tiling.rows, self.tiling.columns
         self.sums = np.zeros((product.m, product.n))
         shape = (
             -(-product.k // self.tiling.tile_k),

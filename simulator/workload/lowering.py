@@ -5,7 +5,7 @@ The products, their shapes and their order are the table "Products of a layer" i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -53,11 +53,15 @@ def lower(trace: Trace, step: Step) -> Workload:
 
 @dataclass
 class _Program:
-    """The products written so far, and the one whose stored result the next layer reads."""
+    """The products written so far, and the one whose stored result the next layer reads.
+
+    `makers` are the products that made its rows where a serial chain did, one for each token (t, b).
+    """
 
     valid: npt.NDArray[np.bool_]  # [T, B]
     products: list[Product] = field(default_factory=list)
     previous: tuple[After, ...] = ()
+    makers: npt.NDArray[np.int64] | None = None
 
     # --- recorded layers ---------------------------------------------------------------------------------
 
@@ -67,12 +71,13 @@ class _Program:
         x = None if record.input is None else self._mask(layer, "input", record.input)
         if layer.kind == "linear":
             epilogue = Epilogue(store_operand_values=self.tokens * H)
-            y = self._add(layer.name, "y", (self.tokens, D, H), x, "W", self.previous, epilogue)
-            self.previous = (After(y, on_chip=False),)
+            y = self._add(layer.name, "y", (self.tokens, D, H), x, "W", self.previous, epilogue, made_by=self.makers)
+            self._made(y)
             return
         epilogue = Epilogue(store_accumulator_values=self.tokens * G * H)
-        made = self._add(layer.name, "gates_x", (self.tokens, D, G * H), x, "W", self.previous, epilogue)
-        on_chip = False
+        shape = (self.tokens, D, G * H)
+        made = gates_x = self._add(layer.name, "gates_x", shape, x, "W", self.previous, epilogue, made_by=self.makers)
+        made_at: dict[int, int] = {}
         for t in self._times(layer, "forward"):
             m = int(self.valid[t].sum())
             epilogue = Epilogue(
@@ -81,10 +86,11 @@ class _Program:
                 store_operand_values=m * H * (G + SAVED_STATES[layer.kind]),
             )
             h = None if record.hidden is None else self._mask(layer, "hidden", record.hidden, t)
-            after = (After(made, on_chip),)
+            from_below = After(gates_x, on_chip=False, rows=self._rows(t))
+            after = (After(made, on_chip=True), from_below) if made_at else (from_below,)
             made = self._add(layer.name, "gates_h", (m, H, G * H), h, "U", after, epilogue, time=t)
-            on_chip = True
-        self.previous = (After(made, on_chip=False),)
+            made_at[t] = made
+        self._made(made, made_at)
 
     def backward(self, layer: Layer, record: LayerRecord) -> None:
         """The serial chain dG -> dh -> dG, then dx, dW and dU from all of dG."""
@@ -95,17 +101,15 @@ class _Program:
 
         if layer.kind == "linear":
             dG = self._mask(layer, hidden_name, hidden)
-            made = self._gates_backward(layer, dG, None)
+            self._made(self._gates_backward(layer, dG, None))
         else:
-            made = self._chain(layer, hidden, hidden_name)
-        after = (After(made, on_chip=False),)
+            self._chain(layer, hidden, hidden_name)
+        after = self.previous
         if layer.input_needs_gradient:
             epilogue = Epilogue(store_operand_values=self.tokens * D)
             dG = self._mask(layer, "gate_gradient", record.gate_gradient)
-            dx = self._add(layer.name, "dx", (self.tokens, G * H, D), dG, "W'", after, epilogue)
-            self.previous = (After(dx, on_chip=False),)
-        else:
-            self.previous = after
+            shape = (self.tokens, G * H, D)
+            self._made(self._add(layer.name, "dx", shape, dG, "W'", after, epilogue, made_by=self.makers))
         epilogue = Epilogue(store_accumulator_values=G * H * D)
         dG = self._mask(layer, "gate_gradient", record.gate_gradient, lanes_hold="bits")
         x = None if record.input is None else self._mask(layer, "input", record.input, lanes_hold="bits")
@@ -116,33 +120,39 @@ class _Program:
             h = None if record.hidden is None else self._mask(layer, "hidden", record.hidden, lanes_hold="bits")
             self._add(layer.name, "dU", (G * H, self.tokens, H), dG, "h", after, epilogue, shared_mask=h)
 
-    def _chain(self, layer: Layer, hidden: BitMask, hidden_name: str) -> int:
-        """Add dh for every time step; return the product that made the last dG.
+    def _chain(self, layer: Layer, hidden: BitMask, hidden_name: str) -> None:
+        """Add dh for every time step; what comes next reads all dG.
 
         The vector unit makes the first dG alone, for no dh of a later time step is behind it; each dh but the last
         is followed by the dG of the time step before.
         """
-        gradients = [self._mask(layer, hidden_name, hidden, t) for t in self._times(layer, "backward")]
-        made = self._gates_backward(layer, gradients[0], self._times(layer, "backward")[0])
-        previous = made
-        for i, t in enumerate(self._times(layer, "backward")):
+        times = self._times(layer, "backward")
+        gradients = [self._mask(layer, hidden_name, hidden, t) for t in times]
+        above = self.previous
+        previous = self._gates_backward(layer, gradients[0], times[0])
+        made_at = {times[0]: previous}
+        for i, t in enumerate(times):
             epilogue = Epilogue()
             last = i + 1 == len(gradients)
             if not last:
                 epilogue = self._gate_gradient(layer, gradients[i + 1])
             m, k = gradients[i].shape
-            after = (After(previous, on_chip=True),)
+            after: tuple[After, ...] = (After(previous, on_chip=True),)
+            if not last:
+                after += self._of_rows(above, times[i + 1])
             previous = self._add(
                 layer.name, "dh", (m, k, layer.hidden_size), gradients[i], "U'", after, epilogue, time=t
             )
-            made = made if last else previous
-        return made
+            if not last:
+                made_at[times[i + 1]] = previous
+        self._made(made_at[times[-1]], made_at)
 
     def _gates_backward(self, layer: Layer, dG: OperandMask, time: int | None) -> int:
         """Add the vector-unit task that makes a dG with no product before it."""
         shape = (dG.shape[0], 0, layer.hidden_size)
         epilogue = self._gate_gradient(layer, dG)
-        return self._add(layer.name, "gates_backward", shape, None, "", self.previous, epilogue, time=time)
+        after = self.previous if time is None else self._of_rows(self.previous, time)
+        return self._add(layer.name, "gates_backward", shape, None, "", after, epilogue, time=time)
 
     @staticmethod
     def _gate_gradient(layer: Layer, dG: OperandMask) -> Epilogue:
@@ -161,8 +171,10 @@ class _Program:
         """Add y = x W of a layer without a record."""
         m, D, N = self._dense_rows(dense), dense.input_size, dense.output_size
         epilogue = Epilogue(store_operand_values=m * N)
-        y = self._add(dense.name, "y", (m, D, N), None, "W", self.previous, epilogue, recorded=False)
-        self.previous = (After(y, on_chip=False),)
+        makers = self.makers if dense.per == "token" else None
+        shape = (m, D, N)
+        y = self._add(dense.name, "y", shape, None, "W", self.previous, epilogue, recorded=False, made_by=makers)
+        self._made(y)
 
     def dense_backward(self, dense: DenseLayer) -> None:
         """Add dx = dy W' and dW = dy' x of a layer without a record."""
@@ -172,12 +184,30 @@ class _Program:
         dx = self._add(dense.name, "dx", (m, N, D), None, "W'", after, epilogue, recorded=False)
         epilogue = Epilogue(store_accumulator_values=N * D)
         self._add(dense.name, "dW", (N, m, D), None, "x", after, epilogue, recorded=False)
-        self.previous = (After(dx, on_chip=False),)
+        self._made(dx)
 
     def _dense_rows(self, dense: DenseLayer) -> int:
         return self.tokens if dense.per == "token" else self.valid.shape[1]
 
     # --- parts -------------------------------------------------------------------------------------------
+
+    def _made(self, product: int, made_at: dict[int, int] | None = None) -> None:
+        """Note what the next layer reads: the result of a product, or of a chain that made each time step's rows."""
+        self.previous, self.makers = (After(product, on_chip=False),), None
+        if made_at is not None:
+            times = np.nonzero(self.valid)[0]  # of each token
+            self.makers = np.array([made_at[t] for t in times.tolist()], dtype=np.int64)
+
+    def _of_rows(self, after: tuple[After, ...], time: int) -> tuple[After, ...]:
+        """Wait for the rows of one time step only, where the awaited result has one row a token."""
+        return tuple(
+            replace(a, rows=self._rows(time)) if self.products[a.product].m == self.tokens else a for a in after
+        )
+
+    def _rows(self, time: int) -> tuple[int, int]:
+        """Rows (t, b) of a time step among the tokens."""
+        first = int(self.valid[:time].sum())
+        return first, first + int(self.valid[time].sum())
 
     @property
     def tokens(self) -> int:
@@ -216,12 +246,13 @@ class _Program:
         time: int | None = None,
         recorded: bool = True,
         shared_mask: OperandMask | None = None,
+        made_by: npt.NDArray[np.int64] | None = None,
     ) -> int:
         """Append a product and return its index."""
         phase: Phase = "forward" if name in ("gates_x", "gates_h", "y") else "backward"
         m, k, n = shape
         operand = f"{layer}.{shared_operand}"
         self.products.append(
-            Product(layer, name, phase, time, m, k, n, mask, recorded, after, operand, epilogue, shared_mask)
+            Product(layer, name, phase, time, m, k, n, mask, recorded, after, operand, epilogue, shared_mask, made_by)
         )
         return len(self.products) - 1

@@ -56,10 +56,13 @@ class After:
     on_chip : bool
         True where the awaited result is handed over on chip as soon as the vector unit made it (the serial
         chains); False where it comes back from DRAM, so that it must have been stored.
+    rows : (first, last) or None
+        The rows of the awaited result that are needed, the last left out; None: all.
     """
 
     product: int
     on_chip: bool
+    rows: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,9 @@ class Product:
     epilogue : Epilogue
     shared_mask : OperandMask or None
         Mask of the shared operand where the trace recorded one: x of dW, h of dU. Weights have none.
+    made_by : int64 [M] or None
+        Where the rows of the skip operand are made by the products of a serial chain: which one makes each row. The
+        last of them in program order is in `after`, too.
     """
 
     layer: str
@@ -125,6 +131,7 @@ class Product:
     shared_operand: str
     epilogue: Epilogue
     shared_mask: OperandMask | None = None
+    made_by: npt.NDArray[np.int64] | None = None
 
     @property
     def in_chain(self) -> bool:

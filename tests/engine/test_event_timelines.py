@@ -29,7 +29,7 @@ MEMORY = {
         "gate_backward_cycles_per_value": 1,
         "latency_cycles": 3,
     },
-    "mapping": {"tile_m": 2, "tile_n": 2, "order": "skip_stationary"},
+    "mapping": {"tile_m": 2, "tile_n": 2, "order": "mnk"},
 }
 
 
@@ -121,7 +121,7 @@ def test_skip_operand_too_large_to_hand_over_goes_through_dram():
     assert p.waits_on_chip.tolist() == [0]
     skip = p.load_buffer == 0
     assert p.load_dram_bytes[skip].sum() == 2 * k
-    assert set(p.load_after_product[skip].tolist()) == {0}
+    assert set(p.load_after_job[skip].tolist()) == {0}
     times = run(p)
     assert times.start[1] >= times.end[0]
 

@@ -15,7 +15,7 @@ from plain.cases import SYSTEMS, machine, networks, write_trace
 from simulator.arch import Architecture, load_arch
 from simulator.engine.event import run
 from simulator.mapping import Count, PassCache, Plan, PlannedProduct, plan
-from simulator.mapping.passes import pass_shape
+from simulator.mapping.passes import pass_shapes
 from simulator.skipping import run_pass
 from simulator.workload import Product, lower
 from traces.errors import InputError
@@ -67,7 +67,7 @@ def both_masks(arch: Architecture, product: Product) -> tuple[np.ndarray, np.nda
 
 
 def passes(arch: Architecture, product: Product) -> int:
-    rows, columns = pass_shape(arch, product)
+    rows, columns = pass_shapes(arch, product)[0]
     return -(-product.m // rows) * -(-product.n // columns)
 
 

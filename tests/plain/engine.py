@@ -17,8 +17,7 @@ def run(plan: Plan, limit: int = 10**6) -> dict[str, object]:
     started, ended = [NEVER] * jobs, [NEVER] * jobs
     drained, made, stored = [NEVER] * jobs, [NEVER] * jobs, [NEVER] * jobs
     allocated, loaded = [NEVER] * loads, [NEVER] * loads
-    completing = [j for j in range(jobs) if plan.job_completes[j]]
-    last_job = [p.last_job for p in plan.products]
+    completing = [j for j in range(jobs) if plan.job_drains[j]]
     owner = [max(j for j in range(jobs) if plan.job_first_load[j] <= i) for i in range(loads)]
     free = list(plan.capacity_bytes)
     released: set[int] = set()
@@ -26,7 +25,7 @@ def run(plan: Plan, limit: int = 10**6) -> dict[str, object]:
     serving: tuple[int, tuple[int, int, int, int]] | None = None
     next_load = next_store = 0
     waits: dict[int, list[tuple[int, int]]] = {}
-    for p, q, chip in zip(plan.waits_product, plan.waits_for, plan.waits_on_chip, strict=True):
+    for p, q, chip in zip(plan.waits_job, plan.waits_for, plan.waits_on_chip, strict=True):
         waits.setdefault(int(p), []).append((int(q), int(chip)))
     pending_loads: list[int] = []
     pending_stores: list[int] = []
@@ -58,8 +57,8 @@ def run(plan: Plan, limit: int = 10**6) -> dict[str, object]:
             # DMA in.
             if next_load < loads:
                 i = next_load
-                after = plan.load_after_product[i]
-                exists = after < 0 or stored[last_job[after]] <= t
+                after = plan.load_after_job[i]
+                exists = after < 0 or stored[after] <= t
                 if allocated[i] == NEVER and exists and free[plan.load_buffer[i]] >= plan.load_space_bytes[i]:
                     free[plan.load_buffer[i]] -= int(plan.load_space_bytes[i])
                     allocated[i] = t
@@ -77,15 +76,12 @@ def run(plan: Plan, limit: int = 10**6) -> dict[str, object]:
                 ready = (
                     (j == 0 or ended[j - 1] <= t)
                     and all(loaded[i] <= t for i in needs)
-                    and all(
-                        (made if chip else stored)[last_job[q]] <= t
-                        for q, chip in waits.get(int(plan.job_product[j]), [])
-                    )
+                    and all((made if chip else stored)[q] <= t for q, chip in waits.get(j, []))
                 )
                 if started[j] == NEVER and ready:
                     started[j] = t
                 if ended[j] == NEVER and started[j] != NEVER:
-                    end = started[j] + int(plan.job_array_cycles[j])
+                    end = started[j] + int(plan.job_array_cycles[j]) + int(plan.job_feed_cycles[j])
                     if end == t:
                         ended[j] = t
                     due.add(end)
