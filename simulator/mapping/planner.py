@@ -155,9 +155,12 @@ class _SystemPlanner:
             self._found[key] = self._candidates(key)
         return self._found[key]
 
+    def _tiling_of_name(self, product: Product) -> Tiling:
+        return self.found((product.layer, product.name))[0].tiling
+
     def _tiling(self, index: int) -> Tiling:
         product = self.workload.products[index]
-        tiling = self.found((product.layer, product.name))[0].tiling
+        tiling = self._tiling_of_name(product)
         # The first time step forward takes its hidden state from DRAM, as no product made it.
         on_chip = tiling.skip_on_chip and product.in_chain
         descending = self.overlaps and self.order.descends(index)
@@ -200,7 +203,8 @@ class _SystemPlanner:
             accumulator_bits=self.arch.precision.accumulator_bits,
             skip_bytes=traffic.skip_bytes(product),
             room_bytes=traffic.room_bytes,
-            epilogue_bytes=traffic.partial_bytes(product) + traffic.store_bytes(product),
+            partial_bytes=traffic.partial_bytes(product),
+            store_bytes=traffic.store_bytes(product),
             vector_cycles=traffic.vector_cycles(epilogue.gate_forward_values, epilogue.gate_backward_values),
             port_values_per_cycle=traffic.memory.buffers.output.port_values_per_cycle,
             skip_in_chain=product.in_chain,
@@ -208,25 +212,25 @@ class _SystemPlanner:
             resident_bytes=(traffic.room_bytes if by_rows else traffic.capacity_bytes)[SHARED],
             position_grain=self.arch.skipping.position_grain,
             pauses=len(pauses),
-            pause_cycles=self._pause_cycles(pauses[0]) if pauses else 0,
+            pause_cycles=self._pause_cycles(pauses[-1]) if pauses else 0,
             fills_by_rows=by_rows,
         )
 
     def _pause_cycles(self, index: int) -> int:
-        """About how long the array waits after a product of a serial chain: its last tile's way to the next dG."""
+        """About how long the array waits before a product of a serial chain: the way of the last tile before it."""
         product = self.workload.products[index]
-        best = self.found((product.layer, product.name))[0]
-        pause = best.last_cycles + self.arch.system.vector_unit.latency_cycles
-        if not best.tiling.skip_on_chip:
-            dram = self.traffic.dram
-            pause += dram.latency_cycles + dram.transfer_cycles(
-                self.traffic.store_bytes(product) + self.traffic.skip_bytes(product)
-            )
+        before = next(self.workload.products[a.product] for a in product.after if a.on_chip)
+        pause = self.found((before.layer, before.name))[0].last_cycles
+        pause += self.arch.system.vector_unit.latency_cycles
+        if not self._tiling_of_name(product).skip_on_chip:
+            dram, traffic = self.traffic.dram, self.traffic
+            moved_bytes = traffic.store_bytes(before) + traffic.skip_bytes(product)
+            pause += dram.latency_cycles + dram.transfer_cycles(moved_bytes)
         return pause
 
     def _crowded(self, index: int) -> bool:
         """Whether the weights that stay for a chain leave no room for another product's tile."""
         product = self.workload.products[index]
-        tiling = self.found((product.layer, product.name))[0].tiling
+        tiling = self._tiling_of_name(product)
         taken = self.traffic.operand_bytes(product.k * product.n) if tiling.shared_resident else 0
         return taken + self.traffic.room_bytes[SHARED] > self.traffic.capacity_bytes[SHARED]

@@ -36,7 +36,7 @@ class ProgramOrder:
     def __init__(self, products: Sequence[Product]) -> None:
         self._products = products
         awaited = {a.product for p in products for a in p.after}
-        # Pauses: the products whose result the next one of the chain waits for, by the first product of the chain.
+        # Pauses: the products of a chain that wait for the one before, by the first product of the chain.
         self._chain_of: dict[int, int] = {}
         self._pauses: dict[int, list[int]] = {}
         for index, product in enumerate(products):
@@ -45,7 +45,7 @@ class ProgramOrder:
                     chain = self._chain_of.get(after.product, after.product)
                     self._chain_of[after.product] = chain
                     self._chain_of[index] = chain
-                    self._pauses.setdefault(chain, []).append(after.product)
+                    self._pauses.setdefault(chain, []).append(index)
         self._by_rows = {
             self._chain_of[int(p.made_by[0])]: i
             for i, p in enumerate(products)
@@ -61,7 +61,7 @@ class ProgramOrder:
         return made_by is not None and bool(made_by[0] > made_by[-1])
 
     def pauses_for(self, product: Product) -> tuple[Sequence[int], bool]:
-        """The products after which a product may fill the pause, and whether it does so by its tiles of rows.
+        """The products before which a product may fill the pause, and whether it does so by its tiles of rows.
 
         Products that share the pauses of a chain get an equal part of them.
         """
@@ -98,7 +98,7 @@ class ProgramOrder:
         writers : dict
             Those in use, by product; filled here, for writers read it.
         pause_cycles : callable or None
-            About how many cycles the array waits after a product of a chain; None: products are not mixed.
+            About how many cycles the array waits before a product of a chain; None: products are not mixed.
         crowded : callable
             Whether a chain's product leaves no room in the buffers for a tile of another product.
         """
@@ -127,17 +127,18 @@ class ProgramOrder:
             return None
 
         def ready_rows(newest: int) -> int | None:
-            """The product whose next tile of rows the chain has made, before what is only just on its way."""
+            """The product whose next tile of rows the chain made before what is only just on its way."""
             if by_rows is None:
                 return None
             jobs = open_writer(by_rows)
             ready = jobs.rows_in_order and jobs.jobs_left > 0 and jobs.next_maker < newest
             return by_rows if ready else None
 
-        def fill(newest: int) -> None:
-            """Put jobs into a pause after `newest`."""
+        def fill(index: int, pause: int) -> None:
+            """Put jobs into the pause before a product of a chain."""
             nonlocal credit_cycles
-            credit_cycles += (pause := pause_cycles(newest) if pause_cycles else 0)
+            credit_cycles += pause
+            newest = next(a.product for a in self._products[index].after)
             while True:
                 keeper = kept()
                 ready = ready_rows(newest) if keeper in (None, by_rows) else None
@@ -167,7 +168,7 @@ class ProgramOrder:
                         write(keeper)
                         put_off.popleft()
                 elif index != chain:
-                    fill(next(a.product for a in self._products[index].after))
+                    fill(index, pause_cycles(index))
             write(index)
             if by_rows == index:
                 by_rows = None

@@ -78,8 +78,8 @@ class TilingProblem:
     skip_bytes : int
         DRAM bytes of the whole skip operand, in its format; 0 where it is handed over on chip.
     room_bytes : (skip, shared, output)
-    epilogue_bytes, vector_cycles, port_values_per_cycle : int
-        Of the whole product; `epilogue_bytes` are loads and stores of its outputs.
+    partial_bytes, store_bytes, vector_cycles, port_values_per_cycle : int
+        Of the whole product: what its epilogue loads and stores, the vector unit's work, the output port.
     skip_in_chain, shared_stays : bool
         The skip operand is made on chip by the product before; the shared operand may stay in its buffer, for other
         products use it or for the pauses of a chain.
@@ -100,7 +100,8 @@ class TilingProblem:
     accumulator_bits: int
     skip_bytes: int
     room_bytes: tuple[int, int, int]
-    epilogue_bytes: int
+    partial_bytes: int
+    store_bytes: int
     vector_cycles: int
     port_values_per_cycle: int
     skip_in_chain: bool
@@ -277,24 +278,30 @@ def _price(p: TilingProblem, dram: BandwidthDram, cost: PassCost, t: Tiling) -> 
     skip = 0 if t.skip_on_chip else p.skip_bytes
     shared = 0 if t.shared_resident else p.operand_bytes(p.k * p.n)
     skip_loads, shared_loads = _times_loaded(t.order, ms, ns, ks)
-    moved_bytes = skip * skip_loads + shared * shared_loads + p.epilogue_bytes
+    read_bytes = skip * skip_loads + shared * shared_loads + p.partial_bytes
+    written_bytes = p.store_bytes
     if not t.sums_stay:
-        moved_bytes += 2 * (ks - 1) * p.accumulator_bytes(p.m * p.n)
+        sums_bytes = (ks - 1) * p.accumulator_bytes(p.m * p.n)
+        read_bytes, written_bytes = read_bytes + sums_bytes, written_bytes + sums_bytes
+    # No more than `queue` reads are under way at a time, each for at least the latency, in which the bus idles.
+    reads = (ms * ks * skip_loads if skip else 0) + (ns * ks * shared_loads if shared else 0)
+    reads += ms * ns * (ks if not t.sums_stay else 1 if p.partial_bytes else 0)
     jobs = ms * ns * ks
     first_bytes = skip // (ms * ks) + shared // (ns * ks)
     tiles = ms * ns
     tail = -(-min(m, t.rows) * min(n, t.columns) // p.port_values_per_cycle)
-    store = 0 if p.skip_in_chain else dram.transfer_cycles(p.epilogue_bytes // tiles)
+    store = 0 if p.skip_in_chain else dram.transfer_cycles((p.partial_bytes + p.store_bytes) // tiles)
     array = cost.array_cycles + cost.feed_cycles
     fillers = jobs - ns * ks if p.fills_by_rows else jobs - 1
     hidden = min(p.pauses, fillers) * min(p.pause_cycles, array // jobs)
     return Candidate(
         tiling=t,
         cost=cost,
-        dram_bytes=moved_bytes,
+        dram_bytes=read_bytes + written_bytes,
         jobs=jobs,
         first_load_cycles=dram.latency_cycles + dram.transfer_cycles(first_bytes) if first_bytes else 0,
-        dram_cycles=dram.transfer_cycles(moved_bytes),
+        dram_cycles=max(dram.transfer_cycles(read_bytes), reads * dram.latency_cycles // dram.queue)
+        + dram.transfer_cycles(written_bytes),
         vector_cycles=p.vector_cycles,
         last_cycles=tail + p.vector_cycles // tiles + store,
         hidden_cycles=hidden,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
-from plain.cases import ARRAYS, MECHANISMS, SYSTEMS, machine, networks, write_trace
+from plain.cases import MECHANISMS, SHAPED_ARRAYS, SYSTEMS, machine, networks, write_trace
 
 from simulator.arch import arch_names, load_arch
 from simulator.engine import compiled, event
@@ -30,7 +30,7 @@ def assert_same(p):
 
 
 @settings(max_examples=150, phases=(Phase.explicit, Phase.generate))
-@given(networks(), ARRAYS, MECHANISMS, SYSTEMS)
+@given(networks(), SHAPED_ARRAYS, MECHANISMS, SYSTEMS)
 def test_engines_agree_on_random_machines_and_traces(network, array, skipping, memory):
     with tempfile.TemporaryDirectory() as folder:
         trace = write_trace(Path(folder) / "t.npz", network)

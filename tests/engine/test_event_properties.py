@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import plain.engine
 from hypothesis import Phase, given, settings
-from plain.cases import ARRAYS, MECHANISMS, SYSTEMS, machine, networks, write_trace
+from plain.cases import MECHANISMS, SHAPED_ARRAYS, SYSTEMS, machine, networks, write_trace
 
 from simulator.engine.event import run
 from simulator.mapping import Count, Plan, plan
@@ -27,7 +27,7 @@ def make_plan(network: dict[str, Any], **changes: Any) -> Plan:
 
 
 @settings(max_examples=30, phases=NO_SHRINKING)
-@given(networks(), ARRAYS, MECHANISMS, SYSTEMS)
+@given(networks(), SHAPED_ARRAYS, MECHANISMS, SYSTEMS)
 def test_engine_equals_the_plain_form(network, array, skipping, memory):
     p = make_plan(network, array=array, skipping=skipping, memory=memory)
     times, plain_times = run(p), plain.engine.run(p)
@@ -38,7 +38,7 @@ def test_engine_equals_the_plain_form(network, array, skipping, memory):
 
 
 @settings(max_examples=80, phases=NO_SHRINKING)
-@given(networks(), ARRAYS, MECHANISMS, SYSTEMS)
+@given(networks(), SHAPED_ARRAYS, MECHANISMS, SYSTEMS)
 def test_engine_keeps_its_identities(network, array, skipping, memory):
     p = make_plan(network, array=array, skipping=skipping, memory=memory)
     times = run(p)
@@ -53,7 +53,7 @@ def test_engine_keeps_its_identities(network, array, skipping, memory):
 
 
 @settings(max_examples=60, phases=NO_SHRINKING)
-@given(networks(), ARRAYS, MECHANISMS, SYSTEMS)
+@given(networks(), SHAPED_ARRAYS, MECHANISMS, SYSTEMS)
 def test_plan_conserves_bytes_and_fits_its_buffers(network, array, skipping, memory):
     p = make_plan(network, array=array, skipping=skipping, memory=memory)
     counts = np.array([planned.counts for planned in p.products], dtype=np.int64).reshape(-1, len(Count))
@@ -75,7 +75,7 @@ def test_plan_conserves_bytes_and_fits_its_buffers(network, array, skipping, mem
 
 
 @settings(max_examples=40, phases=NO_SHRINKING)
-@given(networks(), ARRAYS, MECHANISMS, SYSTEMS)
+@given(networks(), SHAPED_ARRAYS, MECHANISMS, SYSTEMS)
 def test_more_bandwidth_never_needs_more_dram_time(network, array, skipping, memory):
     slow = make_plan(network, array=array, skipping=skipping, memory=memory)
     faster = {**memory, "dram": {**memory["dram"], "bandwidth_gb_per_s": 1000.0, "latency_ns": 0.0}}
@@ -84,7 +84,7 @@ def test_more_bandwidth_never_needs_more_dram_time(network, array, skipping, mem
 
 
 @settings(max_examples=40, phases=NO_SHRINKING)
-@given(networks(), ARRAYS, MECHANISMS)
+@given(networks(), SHAPED_ARRAYS, MECHANISMS)
 def test_ideal_memory_leaves_only_array_time(network, array, skipping):
     p = make_plan(network, array=array, skipping=skipping, memory="ideal")
     times = run(p)

@@ -47,16 +47,35 @@ def machine(**changes: Any) -> Architecture:
 ARRAYS = st.fixed_dictionaries(
     {"rows": st.integers(1, 9), "columns": st.integers(1, 9), "pass_overhead_cycles": st.integers(0, 5)}
 )
+
+
+def shaped(array: dict[str, int]) -> dict[str, Any]:
+    """The same array, which may also be turned, or become a single lane."""
+    rows, columns = array["rows"], array["columns"]
+    return {**array, "shapes": [[columns, rows], [1, rows * columns]]}
+
+
+SHAPED_ARRAYS = st.one_of(ARRAYS, ARRAYS.map(shaped))
+# Mostly double-buffered, for only then are jobs of different products mixed.
+OPERAND_BUFFERS = st.fixed_dictionaries(
+    {
+        "capacity_kib": st.integers(1, 4),
+        "double": st.sampled_from([True, True, True, False]),
+        "banks": st.integers(1, 3),
+        "ports": st.integers(1, 2),
+        "width_bits": st.one_of(st.none(), st.integers(1, 64)),
+    }
+)
 SYSTEMS = st.fixed_dictionaries(
     {
         "buffers": st.fixed_dictionaries(
             {
-                "skip": st.fixed_dictionaries({"capacity_kib": st.integers(1, 4), "double": st.booleans()}),
-                "shared": st.fixed_dictionaries({"capacity_kib": st.integers(1, 4), "double": st.booleans()}),
+                "skip": OPERAND_BUFFERS,
+                "shared": OPERAND_BUFFERS,
                 "output": st.fixed_dictionaries(
                     {
                         "capacity_kib": st.integers(1, 4),
-                        "double": st.booleans(),
+                        "double": st.sampled_from([True, True, True, False]),
                         "port_values_per_cycle": st.integers(1, 16),
                     }
                 ),
@@ -74,10 +93,18 @@ SYSTEMS = st.fixed_dictionaries(
                 "lanes": st.integers(1, 16),
                 "gate_forward_cycles_per_value": st.integers(0, 2),
                 "gate_backward_cycles_per_value": st.integers(0, 2),
+                "threshold_cycles_per_value": st.integers(0, 1),
                 "latency_cycles": st.integers(0, 9),
             }
         ),
         "formats": st.fixed_dictionaries({"skip": st.sampled_from(["dense", "bitmap"])}),
+        "mapping": st.fixed_dictionaries(
+            {
+                "order": st.sampled_from(["auto", "auto", "mnk", "nmk", "mkn", "nkm"]),
+                "tile_k": st.sampled_from(["auto", "auto", 3]),
+                "overlap": st.sampled_from([True, True, True, False]),
+            }
+        ),
     }
 )
 
@@ -149,4 +176,4 @@ def write_trace(path: Path, network: dict[str, Any]) -> Trace:
     return Trace(path)
 
 
-__all__ = ["ARRAYS", "MECHANISMS", "SYSTEMS", "Layer", "machine", "networks", "write_trace"]
+__all__ = ["ARRAYS", "MECHANISMS", "SHAPED_ARRAYS", "SYSTEMS", "Layer", "machine", "networks", "write_trace"]
