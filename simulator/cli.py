@@ -19,6 +19,7 @@ COMMANDS = {
     "import": ("traces.interchange_commands:import_data", "Make a trace of a matrix or of a DNNsim trace folder."),
     "export": ("traces.interchange_commands:export_data", "Write a product's mask for other programs."),
     "simulate": ("simulator.commands.simulate:simulate", "Replay a trace on a machine: cycles, energy, savings."),
+    "explain": ("simulator.commands.explain:explain", "Say how products are mapped, what was second, and why."),
     "sweep": ("simulator.commands.sweep:sweep", "Replay traces on a grid of machines."),
     "archs": ("simulator.commands.archs:archs", "List the shipped machines."),
     "mechanisms": ("simulator.commands.mechanisms:mechanisms", "List the ways to skip zeros, with their parameters."),

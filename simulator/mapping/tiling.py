@@ -14,8 +14,8 @@ from typing import Literal
 
 from simulator.memory import BandwidthDram
 
-Order = Literal["mkn", "mnk", "nkm", "nmk"]
-ORDERS: tuple[Order, ...] = ("mkn", "mnk", "nkm", "nmk")
+Order = Literal["mnk", "nmk", "mkn", "nkm"]
+ORDERS: tuple[Order, ...] = ("mnk", "nmk", "mkn", "nkm")
 
 
 @dataclass(frozen=True)
@@ -221,12 +221,15 @@ def tilings(p: TilingProblem, cost: PassCost, pins: Pins) -> Iterator[Tiling]:
                 continue
             if p.accumulator_bytes(m * n) > output_room:
                 continue
+            tiles = {"m": -(-p.m // tile_m), "n": -(-p.n // tile_n), "k": -(-p.k // cost.tile_k)}
+            walks = set()
             for order in orders:
-                waiting = {"mkn": m * p.n, "nkm": p.m * n}.get(order, m * n)
-                if cost.tile_k >= p.k:
-                    if order in ("mkn", "nkm") and pins.order is None:
-                        continue  # K is whole: the same jobs as mnk or nmk
-                    waiting = m * n
+                # Orders that differ only in loops of one turn are the same walk.
+                walk = "".join(axis for axis in order if tiles[axis] > 1)
+                if walk in walks:
+                    continue
+                walks.add(walk)
+                waiting = {"mkn": m * p.n, "nkm": p.m * n}.get(order, m * n) if tiles["k"] > 1 else m * n
                 stay = p.accumulator_bytes(waiting) <= output_room
                 yield Tiling(
                     tile_m, tile_n, cost.tile_k, order, cost.rows, cost.columns, on_chip, resident, sums_stay=stay

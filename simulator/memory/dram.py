@@ -30,6 +30,11 @@ class BandwidthDram:
     latency_cycles: int
     queue: int
 
+    @property
+    def least_latency_cycles(self) -> int:
+        """Latency that no read can beat."""
+        return self.latency_cycles
+
     def transfer_cycles(self, size_bytes: Size) -> Size:
         """Cycles for which a transfer, or each of an int64 array of them, holds the data bus, rounded up."""
         return -(-size_bytes * self.rate_denominator // self.rate_numerator)

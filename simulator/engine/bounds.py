@@ -1,0 +1,104 @@
+"""What no schedule of a plan can beat: the work of each unit, and the longest chain of things that wait for each other.
+
+The bound that is largest says what limits a machine; a run's total over it says how much is lost beyond.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.mapping import Plan
+from simulator.mapping.plan import NONE
+
+Int64s = npt.NDArray[np.int64]
+
+BOUNDS = ("array", "dram", "vector_unit", "chain")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Lower bounds of a step's cycles.
+
+    Attributes
+    ----------
+    array, dram, vector_unit : int
+        The busy cycles of each unit; the array's with the time for which its buffers feed it words.
+    chain : int
+        The longest path through what waits for what, with every unit free for it at once.
+    """
+
+    array: int
+    dram: int
+    vector_unit: int
+    chain: int
+
+    @property
+    def largest(self) -> tuple[str, int]:
+        """The name and the cycles of the largest; of equal ones the first."""
+        name = max(BOUNDS, key=lambda bound: getattr(self, bound))
+        return name, int(getattr(self, name))
+
+
+def bounds(plan: Plan, product: int | None = None) -> Bounds:
+    """Give the lower bounds of a plan's cycles, or of those from a product's first need to its last result.
+
+    Parameters
+    ----------
+    plan : Plan
+    product : int, optional
+        Only the jobs of this product; its chain is that of its own jobs.
+    """
+    own = np.ones(plan.jobs, dtype=bool) if product is None else plan.job_product == product
+    loads = np.repeat(own, np.diff(plan.job_first_load))
+    dram = 0
+    if plan.dram is not None:
+        sizes = np.concatenate([plan.load_dram_bytes[loads], plan.job_store_bytes[own]])
+        dram = int(plan.dram.transfer_cycles(sizes).sum())
+    return Bounds(
+        array=int((plan.job_array_cycles + plan.job_feed_cycles)[own].sum()),
+        dram=dram,
+        vector_unit=int(plan.job_vector_cycles[own].sum()),
+        chain=longest_path_cycles(plan, own),
+    )
+
+
+def longest_path_cycles(plan: Plan, own: npt.NDArray[np.bool_]) -> int:
+    """Give the longest path from the start to a stored result, through the jobs that `own` [jobs] selects.
+
+    A job takes its own cycles; its results are made when its last outputs have left, been worked on and passed the
+    vector unit's pipeline, and stored when the DRAM has them. A load begins when its bytes exist.
+    """
+    jobs = plan.jobs
+    made, stored = np.zeros((2, jobs), dtype=np.int64)
+    waits: dict[int, list[tuple[int, int]]] = {}
+    for job, awaited, on_chip in zip(
+        plan.waits_job.tolist(), plan.waits_for.tolist(), plan.waits_on_chip.tolist(), strict=True
+    ):
+        waits.setdefault(job, []).append((awaited, on_chip))
+    dram = plan.dram
+    work = (plan.job_array_cycles + plan.job_feed_cycles).tolist()
+    longest = 0
+    for job in np.flatnonzero(own).tolist():
+        start = 0
+        for awaited, on_chip in waits.get(job, ()):
+            start = max(start, int((made if on_chip else stored)[awaited]))
+        if dram is not None:
+            for load in (plan.job_load_shared[job], plan.job_load_skip[job], plan.job_load_output[job]):
+                size = int(plan.load_dram_bytes[load]) if load != NONE else 0
+                if size:
+                    after = int(plan.load_after_job[load])
+                    exists = 0 if after == NONE else int(stored[after])
+                    start = max(start, exists + dram.least_latency_cycles + dram.transfer_cycles(size))
+        end = start + work[job]
+        longest = max(longest, end)
+        if plan.job_drains[job]:
+            vector = int(plan.job_vector_cycles[job])
+            drained = max(end + int(plan.job_tail_cycles[job]), start + int(plan.job_drain_cycles[job]))
+            made[job] = drained + vector + (plan.vector_latency_cycles if vector else 0)
+            size = int(plan.job_store_bytes[job])
+            stored[job] = made[job] + (dram.transfer_cycles(size) if dram is not None and size else 0)
+            longest = max(longest, int(stored[job]))
+    return longest
