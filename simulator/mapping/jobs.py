@@ -9,6 +9,7 @@ from simulator.mapping.accounting import count_buffer_reads
 from simulator.mapping.counts import Count
 from simulator.mapping.passes import PassTable, pass_shape
 from simulator.mapping.plan import NONE, OUTPUT, SHARED, SKIP, PlanTable
+from simulator.mapping.skip_tiles import SkipTile
 from simulator.mapping.tiling import Tiling
 from simulator.mapping.traffic import Traffic
 from simulator.memory import bytes_of_bits
@@ -52,7 +53,6 @@ class ProductJobs:
         self.pass_rows, self.pass_columns = pass_shape(traffic.arch, product)
         stored = [a.product for a in product.after if not (a.on_chip and tiling.skip_on_chip)]
         self.awaited = stored[0] if stored else NONE
-        self.keeps_mask = product.mask is not None and traffic.arch.skipping.uses_mask
 
     def write(self) -> None:
         """Write all jobs."""
@@ -61,7 +61,7 @@ class ProductJobs:
         port = traffic.memory.buffers.output.port_values_per_cycle
         epilogue, outputs = product.epilogue, product.m * product.n
         partial = Shares(traffic.partial_bytes(product), outputs)
-        stores = Shares(traffic.store_bytes(product), outputs)
+        stores = Shares(traffic.dense_store_bytes(product), outputs)
         forward = Shares(epilogue.gate_forward_values, outputs)
         backward = Shares(epilogue.gate_backward_values, outputs)
         k_tiles = len(self.passes.nonzeros) if self.passes else 1
@@ -86,6 +86,8 @@ class ProductJobs:
                 if load != NONE:
                     table.loads[load]["last_job"] = job
             completes = q == k_tiles - 1
+            store_bytes = stores.take(m * n) + self._store_skip(i, m, j, n) if completes else 0
+            self.counts[Count.DRAM_WRITE_BYTES] += store_bytes
             from_array = completes and self.passes is not None
             table.add_job(
                 product=self.index,
@@ -95,7 +97,7 @@ class ProductJobs:
                 drain_cycles=-(-m * n // port) if from_array else 0,
                 tail_cycles=-(-min(m, rows) * min(n, columns) // port) if from_array else 0,
                 vector_cycles=traffic.vector_cycles(forward.take(m * n), backward.take(m * n)) if completes else 0,
-                store_bytes=stores.take(m * n) if completes else 0,
+                store_bytes=store_bytes,
                 load_skip=skip,
                 load_shared=shared,
                 load_output=output,
@@ -127,28 +129,30 @@ class ProductJobs:
     def _load_skip(self, i: int, m: int, q: int, held: int) -> int:
         """Load a tile of the skip operand, or take the whole of it from the vector unit."""
         assert self.passes is not None
-        traffic, product = self.traffic, self.product
+        product = self.product
         if self.tiling.skip_on_chip:
             if held != NONE:
                 return held
-            space_bits = product.m * product.k * traffic.arch.precision.operand_bits
-            self._count_skip_written(product.m * product.k, int(self.passes.nonzeros.sum()))
-            return self._load(SKIP, space_bits, 0)
-        elements = m * self._positions(q)
+            whole = slice(0, product.m), slice(0, product.k)
+            tile = self.traffic.skip.tile(product, *whole, int(self.passes.nonzeros.sum()))
+            self._count_skip_written(tile)
+            return self._load(SKIP, 8 * tile.room_bytes, 0)
+        rows = slice(i * self.tiling.tile_m, i * self.tiling.tile_m + m)
+        positions = slice(q * self.tiling.tile_k, q * self.tiling.tile_k + self._positions(q))
         nonzeros = int(self.passes.nonzeros[q, self._passes_of(i)].sum())
-        value_bits, metadata_bits = traffic.skip_bits(product.mask, elements, nonzeros)
-        self._count_skip_written(elements, nonzeros)
-        space_bits = elements * traffic.arch.precision.operand_bits
-        load = self._load(SKIP, space_bits, value_bits, after=self.awaited)
-        self.table.loads[load]["dram_bytes"] += bytes_of_bits(metadata_bits)
-        self.counts[Count.DRAM_READ_BYTES] += bytes_of_bits(metadata_bits)
-        return load
+        tile = self.traffic.skip.tile(product, rows, positions, nonzeros)
+        self._count_skip_written(tile)
+        return self._load(SKIP, 8 * tile.room_bytes, 8 * tile.dram_bytes, after=self.awaited)
 
-    def _count_skip_written(self, elements: int, nonzeros: int) -> None:
-        value_bits, _ = self.traffic.skip_bits(self.product.mask, elements, nonzeros)
-        self.counts[Count.SKIP_BUFFER_BITS_WRITTEN] += value_bits
-        if self.keeps_mask:
-            self.counts[Count.METADATA_BITS_WRITTEN] += elements
+    def _count_skip_written(self, tile: SkipTile) -> None:
+        self.counts[Count.SKIP_BUFFER_BITS_WRITTEN] += tile.value_bits
+        self.counts[Count.METADATA_BITS_WRITTEN] += tile.metadata_bits
+
+    def _store_skip(self, i: int, m: int, j: int, n: int) -> int:
+        """Bytes of the next skip operand that an output tile stores."""
+        rows = slice(i * self.tiling.tile_m, i * self.tiling.tile_m + m)
+        columns = slice(j * self.tiling.tile_n, j * self.tiling.tile_n + n)
+        return self.traffic.skip.written_bytes(self.product, rows, columns)
 
     def _load_output(self, values: int, partial_bytes: int) -> int:
         """Allocate an output tile, and fetch what its epilogue needs."""
@@ -176,9 +180,9 @@ class ProductJobs:
         """Count what does not depend on the tiling's loads."""
         counts, epilogue, arch = self.counts, self.product.epilogue, self.traffic.arch
         if self.passes is not None:
-            count_buffer_reads(counts, arch, self.product, self.passes)
+            read = self.traffic.skip.bits_read(self.product, self.tiling.tile_m, self.tiling.tile_k)
+            count_buffer_reads(counts, arch, self.product, self.passes, read)
         counts[Count.GATE_FORWARD_VALUES] = epilogue.gate_forward_values
         counts[Count.GATE_BACKWARD_VALUES] = epilogue.gate_backward_values
         if arch.skipping.uses_mask:
             counts[Count.THRESHOLD_VALUES] = epilogue.gate_backward_values
-        counts[Count.DRAM_WRITE_BYTES] = self.traffic.store_bytes(self.product)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
+from math import lcm
 
 from simulator.arch import Architecture
 from simulator.mapping.accounting import array_counts
@@ -71,7 +73,7 @@ class _SystemPlanner:
 
     def __init__(self, arch: Architecture, workload: Workload, cache: PassCache) -> None:
         self.arch, self.cache, self.workload = arch, cache, workload
-        self.traffic = Traffic(arch)
+        self.traffic = Traffic(arch, cache.stored)
         chosen = arch.system.mapping.model_dump()
         self.pins = Pins(**{key: None if value == "auto" else value for key, value in chosen.items()})
         self.uses = Counter(p.shared_operand for p in workload.products if p.k)
@@ -80,8 +82,10 @@ class _SystemPlanner:
         # with the rows of the largest time step, which may be the first and no member.
         self.typical: dict[tuple[str, str], Product] = {}
         self.most_rows: Counter[tuple[str, str]] = Counter()
+        self.alike: dict[tuple[str, str], list[Product]] = {}
         for product in workload.products:
             key = (product.layer, product.name)
+            self.alike.setdefault(key, []).append(product)
             typical = self.typical.setdefault(key, product)
             if (product.in_chain, product.m) > (typical.in_chain, typical.m):
                 self.typical[key] = product
@@ -145,7 +149,8 @@ class _SystemPlanner:
             columns=pass_columns or product.n,
             operand_bits=self.arch.precision.operand_bits,
             accumulator_bits=self.arch.precision.accumulator_bits,
-            skip_bytes=traffic.skip_bytes(product),
+            skip_bytes=partial(traffic.skip.fetched_bytes, product),
+            skip_room_bytes=partial(traffic.skip.largest_room_bytes, self.alike[product.layer, product.name]),
             room_bytes=traffic.room_bytes,
             array_cycles=0,
             epilogue_bytes=traffic.partial_bytes(product) + traffic.store_bytes(product),
@@ -154,5 +159,5 @@ class _SystemPlanner:
             skip_in_chain=product.in_chain,
             shared_in_chain=self.uses[product.shared_operand] > 1,
             shared_capacity_bytes=traffic.capacity_bytes[SHARED],
-            position_grain=self.arch.skipping.position_grain,
+            position_grain=lcm(self.arch.skipping.position_grain, traffic.skip.position_grain(product)),
         )

@@ -7,7 +7,7 @@ fewer jobs, then to the name of the loop order, so the choice is deterministic.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,8 +56,10 @@ class TilingProblem:
     ----------
     m, n, k, rows, columns : int
     operand_bits, accumulator_bits : int
-    skip_bytes : int
-        DRAM bytes of the whole skip operand, in its format; 0 where it is handed over on chip.
+    skip_bytes : (tile_m, tile_k) -> int
+        DRAM bytes of all tiles of the skip operand, in its format.
+    skip_room_bytes : (tile_m, tile_k) -> int
+        Room that the largest tile of the skip operand takes in its buffer, at any time step.
     room_bytes : (skip, shared, output)
     array_cycles, epilogue_bytes, vector_cycles, port_values_per_cycle : int
         Of the whole product; `epilogue_bytes` are loads and stores of its outputs.
@@ -76,7 +78,8 @@ class TilingProblem:
     columns: int
     operand_bits: int
     accumulator_bits: int
-    skip_bytes: int
+    skip_bytes: Callable[[int, int], int]
+    skip_room_bytes: Callable[[int, int], int]
     room_bytes: tuple[int, int, int]
     array_cycles: int
     epilogue_bytes: int
@@ -90,7 +93,7 @@ class TilingProblem:
     @property
     def skip_on_chip(self) -> bool:
         """Whether the skip operand can be handed over on chip: it must fit its buffer's share whole."""
-        return self.skip_in_chain and self.operand_bytes(self.m * self.k) <= self.room_bytes[0]
+        return self.skip_in_chain and self.skip_room_bytes(self.m, self.k) <= self.room_bytes[0]
 
     @property
     def shared_resident(self) -> bool:
@@ -142,7 +145,7 @@ def candidates(problem: TilingProblem, tile_k: int, dram: BandwidthDram, pins: P
         for tile_n in _sizes(p.n, p.columns, pins.tile_n):
             m, n = min(tile_m, p.m), min(tile_n, p.n)
             fits = (
-                (on_chip or p.operand_bytes(m * tile_k) <= skip_room)
+                (on_chip or p.skip_room_bytes(tile_m, tile_k) <= skip_room)
                 and (resident or p.operand_bytes(tile_k * n) <= shared_room)
                 and p.accumulator_bytes(m * n) <= output_room
             )
@@ -171,23 +174,32 @@ def longest_tile_k(problem: TilingProblem, pins: Pins) -> int:
         return 1
     if pins.tile_k is not None:
         return min(pins.tile_k, p.k)
-    longest = p.k
-    if not p.skip_on_chip:
-        longest = min(longest, p.room_bytes[0] * 8 // (p.operand_bits * min(pins.tile_m or p.rows, p.m)))
-    if not p.shared_resident:
-        longest = min(longest, p.room_bytes[1] * 8 // (p.operand_bits * min(pins.tile_n or p.columns, p.n)))
-    if p.position_grain <= longest < p.k:
-        longest -= longest % p.position_grain
-    parts = -(-p.k // max(1, longest))
-    tile_k = -(-p.k // parts)
-    return min(tile_k + -tile_k % p.position_grain, p.k) if longest >= p.position_grain else tile_k
+    least_m, least_n = pins.tile_m or p.rows, min(pins.tile_n or p.columns, p.n)
+
+    def fits(tile_k: int) -> bool:
+        skip = p.skip_on_chip or p.skip_room_bytes(least_m, tile_k) <= p.room_bytes[0]
+        return skip and (p.shared_resident or p.operand_bytes(tile_k * least_n) <= p.room_bytes[1])
+
+    # What the largest tile of an encoded operand takes need not fall with its length, so each length is tried.
+    lengths = list(_equal_parts(p.k))
+    grains = dict.fromkeys(min(length + -length % p.position_grain, p.k) for length in lengths)
+    return next((length for length in (*grains, *lengths) if fits(length)), 1)
+
+
+def _equal_parts(k: int) -> Iterator[int]:
+    """Lengths of the longest of 1, 2, 3 and more equal parts of k, each length once, down to 1."""
+    length = k
+    while length > 1:
+        yield length
+        length = -(-k // -(-k // (length - 1)))
+    yield 1
 
 
 def _price(p: TilingProblem, dram: BandwidthDram, t: Tiling) -> Candidate:
     ms, ns = -(-p.m // t.tile_m), -(-p.n // t.tile_n)
     ks = max(1, -(-p.k // t.tile_k))
     m, n = min(t.tile_m, p.m), min(t.tile_n, p.n)
-    skip = 0 if t.skip_on_chip else p.skip_bytes
+    skip = 0 if t.skip_on_chip else p.skip_bytes(t.tile_m, t.tile_k)
     shared = 0 if t.shared_resident else p.operand_bytes(p.k * p.n)
     # A tile stays where the next job uses the same one.
     skip_stays = ms * ks == 1 or (ks == 1 and t.order == "skip_stationary")
