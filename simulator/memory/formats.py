@@ -26,7 +26,7 @@ much DRAM there is is not modelled.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,7 @@ SEGMENT = 32
 RUN_BITS = 4
 
 Int64s = npt.NDArray[np.int64]
+Size = TypeVar("Size", int, npt.NDArray[np.int64])
 NO_PADDING = 62  # bits of a run that no segment exceeds
 
 
@@ -113,8 +114,11 @@ class StoredMask:
         rows, elements : slice
             ``start <= x < stop`` of the stored rows, and of the elements of each.
         """
-        values, metadata = self.grid_bits(np.array([rows.start, rows.stop]), np.array([elements.start, elements.stop]))
-        return int(values[0, 0]), int(metadata[0, 0])
+        start, stop = elements.start, elements.stop
+        if self.fmt == "dense":
+            return (rows.stop - rows.start) * (stop - start) * self.value_bits, 0
+        first = start // self.segment
+        return self._range_bits(rows, first, -(-stop // self.segment) if stop > start else first)
 
     def grid_bits(self, row_edges: Int64s, element_edges: Int64s) -> tuple[Int64s, Int64s]:
         """Count the bits of all tiles of a grid, as `tile_bits` does: two arrays int64 [row tiles, element tiles].
@@ -125,23 +129,26 @@ class StoredMask:
             Where each tile begins, and where the last one ends.
         """
         starts, stops = element_edges[:-1], element_edges[1:]
+        rows = np.diff(row_edges)
         if self.fmt == "dense":
-            return self._dense_bits(np.diff(row_edges), stops - starts)
+            values = np.multiply.outer(rows, stops - starts) * self.value_bits
+            return values, np.zeros_like(values)
         first = starts // self.segment
-        return self._bits(row_edges, first, np.where(stops > starts, -(-stops // self.segment), first))
+        stop = np.where(stops > starts, -(-stops // self.segment), first)
+        corners = self._before[row_edges]
+        entries = np.diff(corners[:, stop] - corners[:, first], axis=0)
+        covered = np.minimum(stop * self.segment, self.bits) - np.minimum(first * self.segment, self.bits)
+        segments, elements = np.multiply.outer(rows, stop - first), np.multiply.outer(rows, covered)
+        return entries * self.value_bits, self._metadata_bits(entries, segments, elements)
 
     def owned_bits(self, rows: slice, elements: slice) -> tuple[int, int]:
         """Count (value bits, metadata bits) of the segments whose last element is in a tile.
 
         So every segment belongs to one tile, however the tensor is cut: tiles that are written sum to the whole.
         """
-        edges = np.array([rows.start, rows.stop])
         if self.fmt == "dense":
-            values, metadata = self._dense_bits(np.diff(edges), np.array([elements.stop - elements.start]))
-        else:
-            ends = [self._segments_up_to(x) for x in (elements.start, elements.stop)]
-            values, metadata = self._bits(edges, np.array(ends[:1]), np.array(ends[1:]))
-        return int(values[0, 0]), int(metadata[0, 0])
+            return self.tile_bits(rows, elements)
+        return self._range_bits(rows, self._segments_up_to(elements.start), self._segments_up_to(elements.stop))
 
     def whole_bits(self) -> tuple[int, int]:
         """Count (value bits, metadata bits) of the whole tensor."""
@@ -150,21 +157,20 @@ class StoredMask:
     def _segments_up_to(self, element: int) -> int:
         return -(-self.bits // self.segment) if element == self.bits else element // self.segment
 
-    def _dense_bits(self, rows: Int64s, elements: Int64s) -> tuple[Int64s, Int64s]:
-        values = np.multiply.outer(rows, elements) * self.value_bits
-        return values, np.zeros_like(values)
+    def _range_bits(self, rows: slice, first: int, stop: int) -> tuple[int, int]:
+        """Count the bits of segments ``first <= s < stop`` of some rows."""
+        before, height = self._before.item, rows.stop - rows.start
+        entries = before(rows.stop, stop) - before(rows.start, stop)
+        entries -= before(rows.stop, first) - before(rows.start, first)
+        covered = min(stop * self.segment, self.bits) - min(first * self.segment, self.bits)
+        return entries * self.value_bits, self._metadata_bits(entries, height * (stop - first), height * covered)
 
-    def _bits(self, row_edges: Int64s, first: Int64s, stop: Int64s) -> tuple[Int64s, Int64s]:
-        """Count the bits of segments ``first <= s < stop`` of the rows between edges: [row tiles, ranges]."""
-        corner = self._before[row_edges]
-        entries = np.diff(corner[:, stop] - corner[:, first], axis=0)
-        rows = np.diff(row_edges)
+    def _metadata_bits(self, entries: Size, segments: Size, elements: Size) -> Size:
+        """Metadata of so many stored values, segments and elements."""
         if self.fmt == "bitmap":
-            covered = np.minimum(stop * self.segment, self.bits) - np.minimum(first * self.segment, self.bits)
-            return entries * self.value_bits, np.multiply.outer(rows, covered)
-        counts = np.multiply.outer(rows, stop - first) * count_bits(self.segment)
+            return elements
         beside = self.run_bits if self.fmt == "rle" else place_bits(self.segment)
-        return entries * self.value_bits, entries * beside + counts
+        return entries * beside + segments * count_bits(self.segment)
 
 
 def place_bits(segment: int) -> int:
