@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from functools import partial
-from math import lcm
 
 from simulator.arch import Architecture
 from simulator.mapping.accounting import array_counts
@@ -159,5 +158,6 @@ class _SystemPlanner:
             skip_in_chain=product.in_chain,
             shared_in_chain=self.uses[product.shared_operand] > 1,
             shared_capacity_bytes=traffic.capacity_bytes[SHARED],
-            position_grain=lcm(self.arch.skipping.position_grain, traffic.skip.position_grain(product)),
+            position_grain=self.arch.skipping.position_grain,
+            segment_positions=traffic.skip.segment_positions(product),
         )

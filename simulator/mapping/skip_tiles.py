@@ -131,7 +131,7 @@ class SkipOperands:
         values, metadata = self._grid_bits(product, self.formats.skip_on_chip, tile_m, tile_k)
         return int(values.sum()), int(metadata.sum())
 
-    def position_grain(self, product: Product) -> int:
+    def segment_positions(self, product: Product) -> int:
         """Positions that K tiles are multiples of, where they fit, lest two tiles fetch the same segment."""
         coded = {self.formats.skip, self.formats.skip_on_chip} != {"dense"}
         along_rows = product.mask is not None and product.mask.lanes_hold == "rows"

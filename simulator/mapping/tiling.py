@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import lcm
 from typing import Literal
 
 from simulator.memory import BandwidthDram
@@ -69,6 +70,8 @@ class TilingProblem:
         The whole shared buffer, which a resident operand may fill.
     position_grain : int
         Positions that a K tile is a multiple of, where that many fit.
+    segment_positions : int
+        Positions that are fetched together, which a K tile is a multiple of, too, where that many fit.
     """
 
     m: int
@@ -89,6 +92,7 @@ class TilingProblem:
     shared_in_chain: bool
     shared_capacity_bytes: int
     position_grain: int = 1
+    segment_positions: int = 1
 
     @property
     def skip_on_chip(self) -> bool:
@@ -164,7 +168,7 @@ def _sizes(extent: int, unit: int, pinned: int | None) -> list[int]:
 
 
 def longest_tile_k(problem: TilingProblem, pins: Pins) -> int:
-    """Take the longest K tile that fits beside the least tile_m and tile_n, in parts of equal length, whole grains.
+    """Take the longest K tile that fits beside the least tile_m and tile_n: equal parts, of whole segments and grains.
 
     Whole K is best: cutting it restarts the window and moves partial sums. Masks decide cycles only after this,
     so it does not read ``array_cycles``.
@@ -181,9 +185,12 @@ def longest_tile_k(problem: TilingProblem, pins: Pins) -> int:
         return skip and (p.shared_resident or p.operand_bytes(tile_k * least_n) <= p.room_bytes[1])
 
     # What the largest tile of an encoded operand takes need not fall with its length, so each length is tried.
-    lengths = list(_equal_parts(p.k))
-    grains = dict.fromkeys(min(length + -length % p.position_grain, p.k) for length in lengths)
-    return next((length for length in (*grains, *lengths) if fits(length)), 1)
+    for grain in (lcm(p.position_grain, p.segment_positions), p.position_grain, 1):
+        for length in _equal_parts(p.k):
+            tile_k = min(length + -length % grain, p.k)
+            if fits(tile_k):
+                return tile_k
+    return 1
 
 
 def _equal_parts(k: int) -> Iterator[int]:

@@ -264,6 +264,18 @@ def test_the_longest_k_of_a_dense_operand_is_a_quotient(
     assert longest_tile_k(problem, Pins()) == expected
 
 
+@pytest.mark.parametrize(("room", "tile_k"), [(100, 96), (95, 64), (40, 32), (31, 28), (13, 12), (3, 3)])
+def test_k_tiles_are_whole_segments_or_else_whole_groups_where_they_fit(room: int, tile_k: int) -> None:
+    problem = TilingProblem(
+        m=1, n=1, k=192, rows=1, columns=1, operand_bits=8, accumulator_bits=32,
+        skip_bytes=lambda tile_m, tile_k: 0, skip_room_bytes=lambda tile_m, tile_k: tile_k,
+        room_bytes=(room, 1 << 20, 1 << 20), array_cycles=0, epilogue_bytes=0, vector_cycles=0,
+        port_values_per_cycle=1, skip_in_chain=False, shared_in_chain=False, shared_capacity_bytes=1 << 20,
+        position_grain=4, segment_positions=32,
+    )  # fmt: skip
+    assert longest_tile_k(problem, Pins()) == tile_k
+
+
 def test_the_longest_k_of_an_encoded_operand_fits_and_no_longer_one_does() -> None:
     rng = np.random.default_rng(3)
     sizes = rng.integers(1, 40, 60)  # what each of 60 positions takes, in bytes
