@@ -110,7 +110,7 @@ def select_steps(trace: Trace, steps: Steps | None) -> list[int]:
 def dense_twin(machine: Architecture) -> Architecture:
     """The same machine as a plain dense array: no skipping, no masks, no threshold, dense formats."""
     if not machine.ideal_memory:
-        machine = machine.replaced("memory.formats.skip", "dense")
+        machine = machine.replaced("memory.formats.skip", "dense").replaced("memory.formats.skip_on_chip", "dense")
         if machine.skipping.slots_per_cycle is not None:  # pinned tiles fit the mechanism's passes, not the array's
             machine = machine.replaced("memory.mapping", {})
     return machine.with_mechanism(machine.skipping.dense_twin())

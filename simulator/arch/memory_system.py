@@ -126,11 +126,26 @@ class VectorUnit(Part):
 
 
 class Formats(Part):
-    """How operands lie in DRAM."""
+    """How a skip operand whose mask was recorded lies in DRAM and in its buffer."""
 
-    skip: Literal["dense", "bitmap"] = Field(
+    skip: Literal["dense", "bitmap", "rle", "csc"] = Field(
         default="dense",
-        description="The skip operand in DRAM: dense values, or one mask bit per value and its non-zeros.",
+        description="The skip operand in DRAM: dense values; bitmap, its non-zeros and one mask bit per value; rle, "
+        "its non-zeros each with the run of zeros before it; csc, its non-zeros each with its place.",
+    )
+    skip_on_chip: Literal["dense", "bitmap", "rle", "csc"] = Field(
+        default="dense",
+        description="The skip operand in its buffer: dense takes the room of every value, with the mask beside it; the "
+        "others take the room of what they store, metadata included.",
+    )
+    segment: int = Field(
+        default=32,
+        ge=1,
+        le=65536,
+        description="Elements along a stored row that bitmap, rle and csc encode, and that are fetched together.",
+    )
+    run_bits: int = Field(
+        default=4, ge=1, le=16, description="Bits of a run of zeros in rle; a longer run is broken by a stored zero."
     )
 
 
@@ -158,5 +173,5 @@ class Memory(Part):
     buffers: Buffers = Field(default=Buffers(), description="On-chip buffers.")
     dram: Dram = Field(default=Dram(), description="Off-chip memory.")
     vector_unit: VectorUnit = Field(default=VectorUnit(), description="The unit for gate functions.")
-    formats: Formats = Field(default=Formats(), description="How operands lie in DRAM.")
+    formats: Formats = Field(default=Formats(), description="How the skip operand is stored.")
     mapping: Tiling = Field(default=Tiling(), description="How products are cut into tiles.")

@@ -79,6 +79,9 @@ class _Machine:
         self.made = [env.event() for _ in range(jobs)]  # by the vector unit
         self.stored = [env.event() for _ in range(jobs)]
         self.draining = np.flatnonzero(plan.job_drains).tolist()
+        self.written: set[int] = set()  # jobs whose write is done, while an earlier one is not
+        self.unstored = iter([*self.draining, NONE])
+        self.next_stored = next(self.unstored)
         self.free_bytes = list(plan.capacity_bytes)
         self.freed = [env.event() for _ in BUFFERS]
         self.frees_at: dict[int, list[int]] = {}  # job -> loads whose space it gives back
@@ -188,7 +191,7 @@ class _Machine:
             ready.callbacks.append(lambda _, job=job: self.made[job].succeed(self.now))
 
     def dma_out(self) -> Process:
-        """Write finished results back in order, `queue` writes in flight."""
+        """Write finished results back, `queue` writes in flight; they count as stored in order."""
         plan, in_flight = self.plan, list[simpy.Event]()
         assert plan.dram is not None
         for job in self.draining:
@@ -196,13 +199,15 @@ class _Machine:
             self.stored[job].callbacks.append(lambda _, job=job: self.finish(job))
             size = int(plan.job_store_bytes[job])
             if size == 0:
-                self.stored[job].succeed(self.now)
+                self.retire(job)
                 continue
             if len(in_flight) == plan.dram.queue:
                 yield from self.wait("DMA out", "a place in the DRAM's queue", in_flight.pop(0))
-            in_flight.append(self.request(WRITE, job, size, self.stored[job]))
-        for event in in_flight:
-            yield from self.wait("DMA out", "the last writes", event)
+            written = self.env.event()
+            written.callbacks.append(lambda _, job=job: self.retire(job))
+            in_flight.append(self.request(WRITE, job, size, written))
+        if self.draining:
+            yield from self.wait("DMA out", "the last writes", self.stored[self.draining[-1]])
 
     def serve_dram(self) -> Process:
         """Serve requests first come, first served, one at a time on the data bus."""
@@ -260,6 +265,14 @@ class _Machine:
         event._ok, event._value = True, None
         self.env.schedule(event, priority=AFTER_ALL_ELSE)
         return event
+
+    def retire(self, job: int) -> None:
+        """Note that a job has nothing more to write; it is stored when all before it are."""
+        self.written.add(job)
+        while self.next_stored in self.written:
+            self.written.remove(self.next_stored)
+            self.stored[self.next_stored].succeed(self.now)
+            self.next_stored = next(self.unstored)
 
     def finish(self, job: int) -> None:
         """Give back the output tile of a job whose results are stored."""

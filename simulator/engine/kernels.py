@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from simulator.skipping.kernels import compiled
+from simulator.compiling import compiled
 
 Int64s = npt.NDArray[np.int64]
 NEVER = np.int64(2**62)
@@ -65,7 +65,8 @@ def walk(
     serving, serving_read, dram_end = -1, False, NEVER
     load = job = 0
     working = False
-    port = vector = out = 0  # indices into `draining`
+    port = vector = out = retired = 0  # indices into `draining`
+    written = np.zeros(jobs, np.bool_)
     port_end, vector_end = np.int64(0), np.int64(0)
     port_on = vector_on = False
     now = np.int64(0)
@@ -81,10 +82,8 @@ def walk(
                     loaded[serving] = now
                     reads_done += 1
                 else:
-                    stored[serving] = now
+                    written[serving] = True
                     writes_done += 1
-                    for i in range(outputs_of[serving], outputs_of[serving + 1]):
-                        free_bytes[load_buffer[outputs[i]]] += load_space_bytes[outputs[i]]
                 serving = -1
                 moved = True
             # DMA in.
@@ -171,15 +170,21 @@ def walk(
                     due = min(due, made[j])
                     break
                 if job_store_cycles[j] == 0:
-                    stored[j] = now
-                    for i in range(outputs_of[j], outputs_of[j + 1]):
-                        free_bytes[load_buffer[outputs[i]]] += load_space_bytes[outputs[i]]
+                    written[j] = True
                 elif writes_in - writes_done < queue:
                     write_queue[writes_in], write_arrival[writes_in] = j, now
                     writes_in += 1
                 else:
                     break
                 out += 1
+                moved = True
+            # Results count as stored in order.
+            while retired < out and written[draining[retired]]:
+                j = draining[retired]
+                stored[j] = now
+                for i in range(outputs_of[j], outputs_of[j + 1]):
+                    free_bytes[load_buffer[outputs[i]]] += load_space_bytes[outputs[i]]
+                retired += 1
                 moved = True
         # DRAM: what to serve next, oldest first, and of one cycle reads first.
         if serving < 0:
@@ -195,7 +200,7 @@ def walk(
                 writes_out += 1
         if serving >= 0:
             due = min(due, dram_end)
-        elif job == jobs and load == loads and out == stores:  # and nothing is on its way
+        elif job == jobs and load == loads and retired == stores:  # and nothing is on its way
             for times in (started, ended, made, stored):
                 for i in range(jobs):
                     if times[i] == NEVER:

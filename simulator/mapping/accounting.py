@@ -63,12 +63,26 @@ def _multiples(product: Product, table: PassTable, columns_of_pass: int) -> tupl
 
 
 def count_buffer_reads(
-    counts: Int64s, arch: Architecture, product: Product, table: PassTable, columns_of_pass: int
+    counts: Int64s,
+    arch: Architecture,
+    product: Product,
+    table: PassTable,
+    columns_of_pass: int,
+    encoded: tuple[int, int] | None,
 ) -> None:
-    """Add what the array reads from the operand buffers and writes to the output buffer."""
+    """Add what the array reads from the operand buffers and writes to the output buffer.
+
+    `encoded` are the (value bits, metadata bits) of a skip operand that does not lie dense in its buffer: for each tile
+    of columns the array reads all of them, in place of non-zeros and one mask bit an element.
+    """
     operand_bits = arch.precision.operand_bits
     columns, column_tiles = _multiples(product, table, columns_of_pass)
-    counts[Count.SKIP_BUFFER_BITS_READ] += table.taken.sum() * column_tiles * operand_bits
+    if encoded is None:
+        counts[Count.SKIP_BUFFER_BITS_READ] += table.taken.sum() * column_tiles * operand_bits
+    else:
+        counts[Count.SKIP_BUFFER_BITS_READ] += encoded[0] * column_tiles
+        mask_bits = product.m * product.k if arch.skipping.uses_mask else 0
+        counts[Count.MASK_BITS_SCANNED] += (encoded[1] - mask_bits) * column_tiles
     counts[Count.SHARED_BUFFER_BITS_READ] += table.counts.fetches.sum() * columns * operand_bits
     # Each K tile leaves its sums in the output buffer, and each sum is read once: by the next K tile, the vector
     # unit or the DMA.

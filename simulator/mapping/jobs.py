@@ -8,6 +8,7 @@ from simulator.mapping.accounting import array_counts, count_buffer_reads
 from simulator.mapping.counts import Count
 from simulator.mapping.passes import PassTable, feed_cycles
 from simulator.mapping.plan import NONE, OUTPUT, SHARED, SKIP, PlannedProduct, PlanTable
+from simulator.mapping.skip_tiles import SkipTile
 from simulator.mapping.tiling import Tiling
 from simulator.mapping.traffic import Traffic
 from simulator.memory import bytes_of_bits
@@ -61,7 +62,6 @@ class ProductJobs:
         self.writers = writers
         arch = traffic.arch
         self.counts = array_counts(arch, product, passes, tiling.columns)
-        self.keeps_mask = product.mask is not None and arch.skipping.uses_mask
         self.first_job = self.last_job = NONE
         self._last_of_rows: dict[int, int] = {}
         self.array_cycles = self.feed_cycles = 0
@@ -71,7 +71,8 @@ class ProductJobs:
             column_tiles = -(-product.n // tiling.columns)
             self.array_cycles = passes.total(self._cycles, column_tiles)
             self.feed_cycles = passes.total(self._feed, column_tiles)
-            count_buffer_reads(self.counts, arch, product, passes, tiling.columns)
+            encoded = traffic.skip.bits_read(product, tiling.tile_m, tiling.tile_k)
+            count_buffer_reads(self.counts, arch, product, passes, tiling.columns, encoded)
         self._count()
         self._jobs = self._write()
         self._row_tiles = -(-product.m // tiling.tile_m)
@@ -115,7 +116,7 @@ class ProductJobs:
         port = traffic.memory.buffers.output.port_values_per_cycle
         epilogue, outputs = product.epilogue, product.m * product.n
         partial = Shares(traffic.partial_bytes(product), outputs)
-        stores = Shares(traffic.store_bytes(product), outputs)
+        stores = Shares(traffic.dense_store_bytes(product), outputs)
         forward = Shares(epilogue.gate_forward_values, outputs)
         backward = Shares(epilogue.gate_backward_values, outputs)
         k_tiles = len(self.passes.nonzeros) if self.passes else 1
@@ -150,10 +151,10 @@ class ProductJobs:
             completes = q == k_tiles - 1
             spills = not completes and not tiling.sums_stay
             drains = (completes or spills) and self.passes is not None
-            store_bytes = stores.take(m * n) if completes else 0
+            store_bytes = stores.take(m * n) + self._store_skip(i, m, j, n) if completes else 0
             if spills:
                 store_bytes = traffic.accumulator_bytes(m * n)
-                self.counts[Count.DRAM_WRITE_BYTES] += store_bytes
+            self.counts[Count.DRAM_WRITE_BYTES] += store_bytes
             table.add_job(
                 product=self.index,
                 first_load=first_load,
@@ -221,28 +222,30 @@ class ProductJobs:
     def _load_skip(self, i: int, m: int, q: int, held: int) -> int:
         """Load a tile of the skip operand, or take the whole of it from the vector unit."""
         assert self.passes is not None
-        traffic, product = self.traffic, self.product
+        product = self.product
         if self.tiling.skip_on_chip:
             if held != NONE:
                 return held
-            space_bits = product.m * product.k * traffic.arch.precision.operand_bits
-            self._count_skip_written(product.m * product.k, int(self.passes.nonzeros.sum()))
-            return self._load(SKIP, space_bits, 0)
-        elements = m * self._positions(q)
+            whole = slice(0, product.m), slice(0, product.k)
+            tile = self.traffic.skip.tile(product, *whole, int(self.passes.nonzeros.sum()))
+            self._count_skip_written(tile)
+            return self._load(SKIP, 8 * tile.room_bytes, 0)
+        rows = slice(i * self.tiling.tile_m, i * self.tiling.tile_m + m)
+        positions = slice(q * self.tiling.tile_k, q * self.tiling.tile_k + self._positions(q))
         nonzeros = int(self.passes.nonzeros[q, self._passes_of(i)].sum())
-        value_bits, metadata_bits = traffic.skip_bits(product.mask, elements, nonzeros)
-        self._count_skip_written(elements, nonzeros)
-        space_bits = elements * traffic.arch.precision.operand_bits
-        load = self._load(SKIP, space_bits, value_bits, after=self._stored_before(i, skip=True))
-        self.table.loads[load]["dram_bytes"] += bytes_of_bits(metadata_bits)
-        self.counts[Count.DRAM_READ_BYTES] += bytes_of_bits(metadata_bits)
-        return load
+        tile = self.traffic.skip.tile(product, rows, positions, nonzeros)
+        self._count_skip_written(tile)
+        return self._load(SKIP, 8 * tile.room_bytes, 8 * tile.dram_bytes, after=self._stored_before(i, skip=True))
 
-    def _count_skip_written(self, elements: int, nonzeros: int) -> None:
-        value_bits, _ = self.traffic.skip_bits(self.product.mask, elements, nonzeros)
-        self.counts[Count.SKIP_BUFFER_BITS_WRITTEN] += value_bits
-        if self.keeps_mask:
-            self.counts[Count.METADATA_BITS_WRITTEN] += elements
+    def _count_skip_written(self, tile: SkipTile) -> None:
+        self.counts[Count.SKIP_BUFFER_BITS_WRITTEN] += tile.value_bits
+        self.counts[Count.METADATA_BITS_WRITTEN] += tile.metadata_bits
+
+    def _store_skip(self, i: int, m: int, j: int, n: int) -> int:
+        """Bytes of the next skip operand that an output tile stores."""
+        rows = slice(i * self.tiling.tile_m, i * self.tiling.tile_m + m)
+        columns = slice(j * self.tiling.tile_n, j * self.tiling.tile_n + n)
+        return self.traffic.skip.written_bytes(self.product, rows, columns)
 
     def _load_output(self, i: int, values: int, partial_bytes: int) -> int:
         """Allocate an output tile, and fetch what its epilogue needs."""
@@ -288,4 +291,3 @@ class ProductJobs:
         counts[Count.GATE_BACKWARD_VALUES] = epilogue.gate_backward_values
         if arch.skipping.uses_mask:
             counts[Count.THRESHOLD_VALUES] = epilogue.gate_backward_values
-        counts[Count.DRAM_WRITE_BYTES] = self.traffic.store_bytes(self.product)

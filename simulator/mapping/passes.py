@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.arch import Architecture, Mechanism, PassCounts, PassMasks, TileMechanism
+from simulator.mapping.skip_tiles import StoredMasks
 from simulator.skipping.masks import bits_on_lanes, full, nnz, rows_on_lanes
 from simulator.skipping.structured import BrokenPatternError
 from simulator.workload import OperandMask, Product
@@ -103,9 +104,10 @@ def feed_cycles(arch: Architecture, product: Product, table: PassTable, columns:
 
 
 class PassCache:
-    """Pass tables by (masks, tile, mechanism); valid for one recorded step."""
+    """Pass tables by (masks, tile, mechanism), and masks in their formats; valid for one recorded step."""
 
     def __init__(self) -> None:
+        self.stored = StoredMasks()
         self._tables: dict[tuple[object, ...], PassTable] = {}
 
     def table(self, arch: Architecture, product: Product, tile_k: int, shape: tuple[int, int]) -> PassTable:

@@ -113,6 +113,10 @@ class Plan:
         """How many jobs there are."""
         return len(self.job_product)
 
+    def jobs_of(self, planned: PlannedProduct) -> Int64s:
+        """The jobs of a product, in program order."""
+        return np.flatnonzero(self.job_product == self.job_product[planned.first_job])
+
 
 JOB_DEFAULTS = {
     "product": NONE,

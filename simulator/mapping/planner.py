@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 
 from simulator.arch import Architecture
 from simulator.mapping.accounting import array_counts
@@ -109,7 +110,7 @@ class _SystemPlanner:
 
     def __init__(self, arch: Architecture, workload: Workload, cache: PassCache) -> None:
         self.arch, self.cache, self.workload = arch, cache, workload
-        self.traffic = Traffic(arch)
+        self.traffic = Traffic(arch, cache.stored)
         mapping = arch.system.mapping
         chosen = {k: v for k, v in mapping.model_dump().items() if v != "auto" and k != "overlap"}
         self.pins = Pins(**chosen)
@@ -121,8 +122,10 @@ class _SystemPlanner:
         # with the rows of the largest time step, which may be the first and no member.
         self.typical: dict[tuple[str, str], Product] = {}
         self.most_rows: Counter[tuple[str, str]] = Counter()
+        self.alike: dict[tuple[str, str], list[Product]] = {}
         for product in workload.products:
             key = (product.layer, product.name)
+            self.alike.setdefault(key, []).append(product)
             typical = self.typical.setdefault(key, product)
             if (product.in_chain, product.m) > (typical.in_chain, typical.m):
                 self.typical[key] = product
@@ -201,7 +204,8 @@ class _SystemPlanner:
             k=product.k,
             operand_bits=self.arch.precision.operand_bits,
             accumulator_bits=self.arch.precision.accumulator_bits,
-            skip_bytes=traffic.skip_bytes(product),
+            skip_bytes=partial(traffic.skip.fetched_bytes, product),
+            skip_room_bytes=partial(traffic.skip.largest_room_bytes, self.alike[product.layer, product.name]),
             room_bytes=traffic.room_bytes,
             partial_bytes=traffic.partial_bytes(product),
             store_bytes=traffic.store_bytes(product),
@@ -211,6 +215,7 @@ class _SystemPlanner:
             shared_stays=by_rows or self.uses[product.shared_operand] > 1,
             resident_bytes=(traffic.room_bytes if by_rows else traffic.capacity_bytes)[SHARED],
             position_grain=self.arch.skipping.position_grain,
+            segment_positions=traffic.skip.segment_positions(product),
             pauses=len(pauses),
             pause_cycles=self._pause_cycles(pauses[-1]) if pauses else 0,
             fills_by_rows=by_rows,
@@ -224,7 +229,7 @@ class _SystemPlanner:
         pause += self.arch.system.vector_unit.latency_cycles
         if not self._tiling_of_name(product).skip_on_chip:
             dram, traffic = self.traffic.dram, self.traffic
-            moved_bytes = traffic.store_bytes(before) + traffic.skip_bytes(product)
+            moved_bytes = traffic.store_bytes(before) + traffic.skip.fetched_bytes(product, product.m, product.k)
             pause += dram.latency_cycles + dram.transfer_cycles(moved_bytes)
         return pause
 

@@ -8,8 +8,9 @@ choice is deterministic.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from math import lcm
 from typing import Literal
 
 from simulator.memory import BandwidthDram
@@ -75,8 +76,10 @@ class TilingProblem:
     ----------
     m, n, k : int
     operand_bits, accumulator_bits : int
-    skip_bytes : int
-        DRAM bytes of the whole skip operand, in its format; 0 where it is handed over on chip.
+    skip_bytes : (tile_m, tile_k) -> int
+        DRAM bytes of all tiles of the skip operand, in its format.
+    skip_room_bytes : (tile_m, tile_k) -> int
+        Room that the largest tile of the skip operand takes in its buffer, at any time step.
     room_bytes : (skip, shared, output)
     partial_bytes, store_bytes, vector_cycles, port_values_per_cycle : int
         Of the whole product: what its epilogue loads and stores, the vector unit's work, the output port.
@@ -87,6 +90,8 @@ class TilingProblem:
         What an operand that stays may take of the shared buffer.
     position_grain : int
         Positions that a K tile is a multiple of, where that many fit.
+    segment_positions : int
+        Positions that are fetched together, which a K tile is a multiple of, too, where that many fit.
     pauses, pause_cycles : int
         How many pauses of a serial chain the product's jobs may fill, and how long each is, about.
     fills_by_rows : bool
@@ -98,7 +103,8 @@ class TilingProblem:
     k: int
     operand_bits: int
     accumulator_bits: int
-    skip_bytes: int
+    skip_bytes: Callable[[int, int], int]
+    skip_room_bytes: Callable[[int, int], int]
     room_bytes: tuple[int, int, int]
     partial_bytes: int
     store_bytes: int
@@ -108,6 +114,7 @@ class TilingProblem:
     shared_stays: bool
     resident_bytes: int
     position_grain: int = 1
+    segment_positions: int = 1
     pauses: int = 0
     pause_cycles: int = 0
     fills_by_rows: bool = False
@@ -115,7 +122,7 @@ class TilingProblem:
     @property
     def skip_on_chip(self) -> bool:
         """Whether the skip operand can be handed over on chip: it must fit its buffer's share whole."""
-        return self.skip_in_chain and self.operand_bytes(self.m * self.k) <= self.room_bytes[0]
+        return self.skip_in_chain and self.skip_room_bytes(self.m, self.k) <= self.room_bytes[0]
 
     @property
     def shared_resident(self) -> bool:
@@ -213,7 +220,7 @@ def tilings(p: TilingProblem, cost: PassCost, pins: Pins) -> Iterator[Tiling]:
     orders = (pins.order,) if pins.order else ORDERS
     for tile_m in _sizes(p.m, cost.rows, pins.tile_m):
         m = min(tile_m, p.m)
-        if not (on_chip or p.operand_bytes(m * cost.tile_k) <= skip_room):
+        if not (on_chip or p.skip_room_bytes(tile_m, cost.tile_k) <= skip_room):
             continue
         for tile_n in _sizes(p.n, cost.columns, pins.tile_n):
             n = min(tile_n, p.n)
@@ -248,37 +255,51 @@ def k_tiles(problem: TilingProblem, rows: int, columns: int, pins: Pins) -> list
     """Lengths of K tiles to try: the longest that fits beside the least tiles of rows and columns.
 
     Whole K is best: cutting it restarts the window and moves partial sums. Where K must be cut, a half and a quarter
-    of the longest are tried, too, which leave room for more rows and columns. All are parts of equal length and whole
-    grains.
+    of the longest are tried, too, which leave room for more rows and columns. All are parts of equal length, of whole
+    segments and grains where that many fit.
     """
     p = problem
     if p.k == 0:
         return [1]
     if pins.tile_k is not None:
         return [min(pins.tile_k, p.k)]
-    longest = p.k
-    if not p.skip_on_chip:
-        longest = min(longest, p.room_bytes[0] * 8 // (p.operand_bits * min(pins.tile_m or rows, p.m)))
-    if not p.shared_resident:
-        longest = min(longest, p.room_bytes[1] * 8 // (p.operand_bits * min(pins.tile_n or columns, p.n)))
-    if p.position_grain <= longest < p.k:
-        longest -= longest % p.position_grain
-    parts = -(-p.k // max(1, longest))
-    found = []
-    for more in (1, 2, 4) if parts > 1 else (1,):
-        tile_k = -(-p.k // (parts * more))
-        if longest >= p.position_grain:
-            tile_k = min(tile_k + -tile_k % p.position_grain, p.k)
-        if tile_k not in found:
-            found.append(tile_k)
-    return found
+    least_m, least_n = pins.tile_m or rows, min(pins.tile_n or columns, p.n)
+
+    def fits(tile_k: int) -> bool:
+        skip = p.skip_on_chip or p.skip_room_bytes(least_m, tile_k) <= p.room_bytes[0]
+        return skip and (p.shared_resident or p.operand_bytes(tile_k * least_n) <= p.room_bytes[1])
+
+    # What the largest tile of an encoded operand takes need not fall with its length, so each length is tried.
+    for grain in (lcm(p.position_grain, p.segment_positions), p.position_grain, 1):
+        for parts in _equal_parts(p.k):
+            if fits(_in_grains(p.k, parts, grain)):
+                more = (1, 2, 4) if parts > 1 else (1,)
+                lengths = dict.fromkeys(_in_grains(p.k, parts * times, grain) for times in more)
+                return [length for length in lengths if fits(length)]
+    return [1]
+
+
+def _in_grains(k: int, parts: int, grain: int) -> int:
+    """Length of one of so many equal parts of k, rounded up to whole grains."""
+    length = -(-k // parts)
+    return min(length + -length % grain, k)
+
+
+def _equal_parts(k: int) -> Iterator[int]:
+    """Numbers of equal parts of k, each length once: from 1 part of k to k parts of 1."""
+    length = k
+    while length > 1:
+        parts = -(-k // length)
+        yield parts
+        length = -(-k // -(-k // (length - 1)))
+    yield k
 
 
 def _price(p: TilingProblem, dram: BandwidthDram, cost: PassCost, t: Tiling) -> Candidate:
     ms, ns = -(-p.m // t.tile_m), -(-p.n // t.tile_n)
     ks = max(1, -(-p.k // t.tile_k))
     m, n = min(t.tile_m, p.m), min(t.tile_n, p.n)
-    skip = 0 if t.skip_on_chip else p.skip_bytes
+    skip = 0 if t.skip_on_chip else p.skip_bytes(t.tile_m, t.tile_k)
     shared = 0 if t.shared_resident else p.operand_bytes(p.k * p.n)
     skip_loads, shared_loads = _times_loaded(t.order, ms, ns, ks)
     read_bytes = skip * skip_loads + shared * shared_loads + p.partial_bytes

@@ -145,8 +145,7 @@ def _compare_counts(label: str, run: ProductRun, cache: PassCache) -> None:
 
 
 def _compare_jobs(label: str, run: ProductRun, plan: Plan, planned: PlannedProduct) -> None:
-    own = plan.job_product == plan.job_product[planned.first_job]
-    expected = plan.job_array_cycles[own].tolist()
+    expected = plan.job_array_cycles[plan.jobs_of(planned)].tolist()
     if len(expected) != len(run.job_cycles):
         raise CycleMismatch(label, "all of it", "jobs", len(run.job_cycles), len(expected))
     for job, (found, cycles) in enumerate(zip(run.job_cycles, expected, strict=True)):

@@ -114,7 +114,9 @@ def test_times_loaded_is_what_walking_the_jobs_gives(
 
 def problem(**changes: Any) -> TilingProblem:
     data: dict[str, Any] = {
-        "m": 64, "n": 64, "k": 64, "operand_bits": 16, "accumulator_bits": 32, "skip_bytes": 8192,
+        "m": 64, "n": 64, "k": 64, "operand_bits": 16, "accumulator_bits": 32,
+        "skip_bytes": lambda tile_m, tile_k: 8192,
+        "skip_room_bytes": lambda tile_m, tile_k: tile_m * tile_k * 2,
         "room_bytes": (4096, 4096, 4096), "partial_bytes": 0, "store_bytes": 8192, "vector_cycles": 0,
         "port_values_per_cycle": 16, "skip_in_chain": False, "shared_stays": False, "resident_bytes": 8192,
     }  # fmt: skip

@@ -97,7 +97,14 @@ SYSTEMS = st.fixed_dictionaries(
                 "latency_cycles": st.integers(0, 9),
             }
         ),
-        "formats": st.fixed_dictionaries({"skip": st.sampled_from(["dense", "bitmap"])}),
+        "formats": st.fixed_dictionaries(
+            {
+                "skip": st.sampled_from(["dense", "bitmap", "rle", "csc"]),
+                "skip_on_chip": st.sampled_from(["dense", "bitmap", "rle", "csc"]),
+                "segment": st.integers(1, 12),
+                "run_bits": st.integers(1, 3),
+            }
+        ),
         "mapping": st.fixed_dictionaries(
             {
                 "order": st.sampled_from(["auto", "auto", "mnk", "nmk", "mkn", "nkm"]),

@@ -15,7 +15,7 @@ def run(plan: Plan, limit: int = 10**6) -> dict[str, object]:
     """Give total cycles, and start and end of every job's array time and of its store."""
     jobs, loads = len(plan.job_product), len(plan.load_buffer)
     started, ended = [NEVER] * jobs, [NEVER] * jobs
-    drained, made, stored = [NEVER] * jobs, [NEVER] * jobs, [NEVER] * jobs
+    drained, made, written, stored = ([NEVER] * jobs for _ in range(4))
     allocated, loaded = [NEVER] * loads, [NEVER] * loads
     completing = [j for j in range(jobs) if plan.job_drains[j]]
     owner = [max(j for j in range(jobs) if plan.job_first_load[j] <= i) for i in range(loads)]
@@ -41,7 +41,7 @@ def run(plan: Plan, limit: int = 10**6) -> dict[str, object]:
                 loaded[load] = t
                 pending_loads.remove(load)
             else:
-                stored[job] = t
+                written[job] = t
                 pending_stores.remove(job)
             serving = None
         changed = True
@@ -108,12 +108,17 @@ def run(plan: Plan, limit: int = 10**6) -> dict[str, object]:
             if next_store < len(completing):
                 j = completing[next_store]
                 if made[j] <= t and plan.job_store_bytes[j] == 0:
-                    stored[j] = t
+                    written[j] = t
                     next_store += 1
                 elif made[j] <= t and len(pending_stores) < plan.dram.queue:
                     queue.append((t, 1, j, -1))
                     pending_stores.append(j)
                     next_store += 1
+            # Results count as stored in order.
+            for j in completing:
+                if written[j] > t:
+                    break
+                stored[j] = min(stored[j], t)
             after_ = (list(started), list(ended), list(drained), list(made), list(stored), list(allocated))
             after_ += (list(loaded), list(free), list(queue), next_load, next_store)
             changed = before != after_

@@ -121,13 +121,13 @@ def test_json_is_the_same_bytes_each_time_and_whole(eighty_percent):
     assert report["speedup"] == report["baseline"]["cycles"]["total"] / cycles["total"]
 
 
-def test_dense_twin_differs_only_in_skipping_and_format():
-    arch = load_arch("zero_skip")
+def test_dense_twin_differs_only_in_skipping_and_formats():
+    arch = load_arch("zero_skip", ["memory.formats.skip_on_chip=csc"])
     twin = dense_twin(arch)
     assert twin.skipping.mechanism == "dense"
-    assert twin.memory.formats.skip == "dense"
+    assert twin.memory.formats.skip == twin.memory.formats.skip_on_chip == "dense"
     same = twin.with_mechanism(arch.skipping).replaced("memory.formats.skip", "bitmap")
-    assert same == arch
+    assert same.replaced("memory.formats.skip_on_chip", "csc") == arch
 
 
 def test_the_twin_of_a_mechanism_with_tiles_of_its_own_maps_freely(eighty_percent):
