@@ -20,6 +20,10 @@ COMMANDS = {
     "export": ("traces.interchange_commands:export_data", "Write a product's mask for other programs."),
     "simulate": ("simulator.commands.simulate:simulate", "Replay a trace on a machine: cycles, energy, savings."),
     "sweep": ("simulator.commands.sweep:sweep", "Replay traces on a grid of machines."),
+    "break-even": (
+        "simulator.commands.break_even:break_even",
+        "Find the share of zeros from which on skipping pays on a machine.",
+    ),
     "archs": ("simulator.commands.archs:archs", "List the shipped machines."),
     "mechanisms": ("simulator.commands.mechanisms:mechanisms", "List the ways to skip zeros, with their parameters."),
     "validate": ("simulator.commands.archs:validate", "Check machine files."),

@@ -75,6 +75,12 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
     help="Also compute every product through the machine's schedule and compare it with numpy's. A difference is "
     "an error.",
 )
+@click.option(
+    "--break-even",
+    "wants_break_even",
+    is_flag=True,
+    help="Also find the share of zeros from which on skipping pays here: some twenty more replays.",
+)
 @click.option("--timeline", metavar="FILE.json", help="Write what each unit did when, for ui.perfetto.dev.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
 def simulate(
@@ -87,6 +93,7 @@ def simulate(
     step_range: str | None,
     no_baseline: bool,
     check_values: bool,
+    wants_break_even: bool,
     timeline: str | None,
     quiet: bool,
 ) -> None:
@@ -99,7 +106,7 @@ def simulate(
     from simulator.run import simulate as replay
     from simulator.values import Mismatch, ValueTally
 
-    arch, trace, steps = _read_inputs(machine, overrides, trace_file, step_range)
+    arch, trace, steps = read_inputs(machine, overrides, trace_file, step_range)
     # What could not be written is told before the run, not after it.
     if timeline is not None:
         check_writable(timeline)
@@ -107,17 +114,20 @@ def simulate(
         make_folder(folder)
     tally = ValueTally()
     try:
-        with trace, _Progress(quiet) as progress:
-            report = replay(
-                arch,
-                trace,
-                steps=steps,
-                baseline=not no_baseline,
-                engine=engine,
-                record_intervals=timeline is not None,
-                progress=progress,
-                check_values=tally if check_values else False,
-            )
+        with trace:
+            with _Progress(quiet) as progress:
+                report = replay(
+                    arch,
+                    trace,
+                    steps=steps,
+                    baseline=not no_baseline,
+                    engine=engine,
+                    record_intervals=timeline is not None,
+                    progress=progress,
+                    check_values=tally if check_values else False,
+                )
+            if wants_break_even:
+                report = _with_break_even(report, trace, quiet)
     except Mismatch as error:
         # Ours: exit code 1. The message says more than a traceback would.
         raise click.ClickException(f"the model contradicts itself, which is a bug of Skipstone: {error}") from error
@@ -130,10 +140,21 @@ def simulate(
         written += _write_all(report, Path(folder))
     if not quiet:
         _say_notes(report, written, with_remarks=form != "table")
-    _print(_FORMS[form](report))
+    print_text(_FORMS[form](report))
 
 
-def _read_inputs(
+def _with_break_even(report: Report, trace: Trace, quiet: bool) -> Report:
+    """Add the machine's break-even on the trace's shapes."""
+    from dataclasses import replace
+
+    from simulator.commands.break_even import replays_done
+    from simulator.explore.break_even import find_break_even
+
+    with replays_done(quiet) as progress:
+        return replace(report, break_even=find_break_even(report.arch, trace, report=report, progress=progress))
+
+
+def read_inputs(
     machine: str, overrides: tuple[str, ...], trace_file: str, step_range: str | None
 ) -> tuple[Architecture, Trace, Steps | None]:
     """Read all that the user named, and tell everything that is wrong with it at once."""
@@ -204,7 +225,7 @@ def _say_notes(report: Report, written: list[Path], with_remarks: bool) -> None:
         click.echo(f"wrote {path}", err=True)
 
 
-def _print(text: str) -> None:
+def print_text(text: str) -> None:
     """Print as UTF-8, the same bytes in every locale; a reader who has enough (``| head``) is no error."""
     if sys.stdout is None:  # closed by the caller
         return

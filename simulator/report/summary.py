@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.arch import Architecture
 from simulator.engine import Activity
 from simulator.mapping import Count
 from simulator.report import numbers
+from simulator.report.break_even import BreakEven
 from simulator.report.result import Report
+from simulator.report.training import Stretch, Training
 
 Line = tuple[str, str]
 
@@ -39,8 +41,20 @@ def headline(report: Report) -> list[Line]:
     )
     clock = f"{numbers.count(report.arch.clock_mhz)} MHz"
     lines.append(("time", f"{numbers.time(report.time_us)}, {numbers.count(report.total_cycles)} cycles at {clock}"))
+    if report.training is not None:
+        lines.append(("training", whole_training(report.training)))
     lines.append(("utilisation", f"{numbers.percent(report.utilization)} of the array's MAC slots"))
     return lines
+
+
+def whole_training(training: Training) -> str:
+    """Say what a training takes, beside the dense twin's where there is one."""
+    run = training.run
+    said = f"{numbers.time(run.seconds * 1e6)}, {numbers.energy(run.joules * 1e12)}"
+    if run.twin_seconds is not None and run.twin_joules is not None:
+        twin = f"{numbers.time(run.twin_seconds * 1e6)}, {numbers.energy(run.twin_joules * 1e12)}"
+        said += f" (dense twin {twin})"
+    return f"{numbers.count(training.course.total_steps)} steps: {said}"
 
 
 def _instead(report: Report, twin: Report) -> str:
@@ -250,6 +264,83 @@ def _layer_cycles(activity: Activity) -> dict[str, int]:
     for key, cycles in zip(activity.keys, spent, strict=True):
         sums[key.layer] = sums.get(key.layer, 0) + cycles
     return sums
+
+
+@dataclass(frozen=True)
+class TrainingRow:
+    """A line of the table of a whole training.
+
+    Attributes
+    ----------
+    name : str
+    level : int
+        1 a phase, 0 the whole or something else of it.
+    steps : float
+        Optimiser steps.
+    recorded_steps : int or None
+        None where it is not a stretch of the training but the mean of all.
+    sparsity : float
+    time_us, energy_pj : float
+    speedup, energy_saving : float or None
+        None without a dense twin.
+    """
+
+    name: str
+    level: int
+    steps: int
+    recorded_steps: int | None
+    sparsity: float
+    time_us: float
+    energy_pj: float
+    speedup: float | None
+    energy_saving: float | None
+
+
+def training_rows(training: Training) -> list[TrainingRow]:
+    """List the phases of a training, all of it, and the mean epoch where the trace says how long one is."""
+
+    def row(name: str, level: int, stretch: Stretch) -> TrainingRow:
+        return TrainingRow(
+            name,
+            level,
+            len(stretch.steps),
+            stretch.recorded_steps,
+            stretch.sparsity,
+            stretch.seconds * 1e6,
+            stretch.joules * 1e12,
+            stretch.speedup,
+            stretch.energy_saving,
+        )
+
+    rows = [row(f"to {100 * float(phase.until):g} %", 1, phase) for phase in training.phases]
+    whole = row("total", 0, training.run)
+    rows.append(whole)
+    per_epoch, epochs = training.course.steps_per_epoch, training.epochs
+    if per_epoch is not None and epochs:
+        mean = replace(whole, name="mean epoch", steps=per_epoch, recorded_steps=None)
+        rows.append(replace(mean, time_us=whole.time_us / epochs, energy_pj=whole.energy_pj / epochs))
+    return rows
+
+
+def break_even(found: BreakEven) -> list[Line]:
+    """Say from which share of zeros on the machine gains, and how that was found."""
+    return [
+        ("break-even", f"in time, skipping {found.time}"),
+        ("", f"in energy, it {found.energy}"),
+        ("", f"({found.method})"),
+    ]
+
+
+def training_range(training: Training) -> str | None:
+    """Say between what the sums lie whatever happened between recorded steps; None where they are not uncertain."""
+    (least_s, most_s), (least_j, most_j) = training.seconds_range, training.joules_range
+    if least_s == most_s and least_j == most_j:
+        return None
+    time, energy = numbers.time, numbers.energy
+    return (
+        f"{time(least_s * 1e6)} to {time(most_s * 1e6)} and {energy(least_j * 1e12)} to {energy(most_j * 1e12)}, if "
+        "each step was like the cheaper, or the dearer, of its recorded neighbours"
+    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from simulator.report import numbers, summary
 from simulator.report.result import Report
+from simulator.report.training import Training
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -71,8 +72,14 @@ def _parts(report: Report) -> list[RenderableType]:
     parts += [_slots(report), "", _energy(report), ""]
     if not report.arch.ideal_memory:
         parts += [_dram(report), ""]
+    if report.training is not None:
+        parts += [_training(report.training), _lines(_training_lines(report.training)), ""]
+    if report.break_even is not None:
+        parts += [_lines(summary.break_even(report.break_even)), ""]
     if remarks := summary.remarks(report):
         parts += [_lines([("note", remark) for remark in remarks], "yellow"), ""]
+    for sentence in report.explain():
+        parts.append(Text(numbers.plain(sentence)))
     return parts
 
 
@@ -162,6 +169,28 @@ def _dram(report: Report) -> Table:
             cells += [numbers.data(int(row.twin)), _saved(row)]
         table.add_row(*cells)
     return table
+
+
+def _training(training: Training) -> Table:
+    rows = summary.training_rows(training)
+    time = numbers.unit_for([row.time_us for row in rows], numbers.TIME_UNITS)
+    energy = numbers.unit_for([row.energy_pj for row in rows], numbers.ENERGY_UNITS)
+    twin = training.run.twin_cycles is not None
+    speedup, saved = (["speed-up"], ["saved"]) if twin else ([], [])
+    table = _table("Whole training", "steps", "recorded", "zeros", time.name, *speedup, energy.name, *saved)
+    for row in rows:
+        recorded = "" if row.recorded_steps is None else numbers.count(row.recorded_steps)
+        cells = [_indented(row.name, row.level), numbers.count(row.steps), recorded, numbers.percent(row.sparsity)]
+        cells += [numbers.aligned(row.time_us, time), *([numbers.times(row.speedup)] if twin else [])]
+        saving = "-" if row.energy_saving is None else numbers.percent(row.energy_saving)
+        cells += [numbers.aligned(row.energy_pj, energy), *([saving] if twin else [])]
+        table.add_row(*cells, style=SUM_STYLE if row.name == "total" else None)
+    return table
+
+
+def _training_lines(training: Training) -> list[summary.Line]:
+    between = summary.training_range(training)
+    return [("how", training.method), *([] if between is None else [("range", between)])]
 
 
 def _compared(report: Report, *columns: str) -> tuple[str, ...]:
