@@ -181,4 +181,5 @@ class ProductJobs:
         counts[Count.GATE_BACKWARD_VALUES] = epilogue.gate_backward_values
         if arch.skipping.uses_mask:
             counts[Count.THRESHOLD_VALUES] = epilogue.gate_backward_values
+            counts[Count.MASK_BITS_PACKED] = epilogue.gate_backward_values  # a bit for each value that was judged
         counts[Count.DRAM_WRITE_BYTES] = self.traffic.store_bytes(self.product)
