@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from simulator.arch import Architecture, load_arch
-from simulator.energy import load_energy_table, price
+from simulator.energy import area, load_energy_table, price
 from simulator.engine import Activity, ActivityBuilder, EngineName, run
 from simulator.mapping import PassCache, plan
 from simulator.report import Course, GradientZeros, Report
@@ -83,7 +83,16 @@ def simulate(
     activities = runs.finish()
     course, gradients = Course.of(record), tuple(runs.gradients)
     reports = [
-        Report(m, record.sha256, tuple(chosen), activity, price(m, activity, table), course, gradients)
+        Report(
+            arch=m,
+            trace_sha256=record.sha256,
+            steps=tuple(chosen),
+            activity=activity,
+            energy=price(m, activity, table),
+            area=area(m, table),
+            course=course,
+            gradients=gradients,
+        )
         for m, activity in zip(machines, activities, strict=True)
     ]
     return reports[0].beside(*reports[1:]) if baseline else reports[0]

@@ -82,6 +82,7 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
     help="Also find the share of zeros from which on skipping pays here: some twenty more replays.",
 )
 @click.option("--timeline", metavar="FILE.json", help="Write what each unit did when, for ui.perfetto.dev.")
+@click.option("--verbose", is_flag=True, help="Also print the area by component, and what must be known of it.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
 def simulate(
     machine: str,
@@ -95,6 +96,7 @@ def simulate(
     check_values: bool,
     wants_break_even: bool,
     timeline: str | None,
+    verbose: bool,
     quiet: bool,
 ) -> None:
     """Replay a recorded training trace on a machine: cycles, energy and saved MACs.
@@ -137,10 +139,10 @@ def simulate(
     if timeline is not None:
         written.append(write_timeline(report, timeline))
     if folder is not None:
-        written += _write_all(report, Path(folder))
+        written += _write_all(report, Path(folder), verbose)
     if not quiet:
         _say_notes(report, written, with_remarks=form != "table")
-    print_text(_FORMS[form](report))
+    print_text(_table(report, verbose) if form == "table" else _FORMS[form](report))
 
 
 def _with_break_even(report: Report, trace: Trace, quiet: bool) -> Report:
@@ -181,10 +183,10 @@ def read_inputs(
     return arch, trace, steps
 
 
-def _table(report: Report) -> str:
+def _table(report: Report, verbose: bool) -> str:
     from simulator.report.terminal import render
 
-    return render(report)
+    return render(report, verbose=verbose)
 
 
 def _json(report: Report) -> str:
@@ -197,10 +199,10 @@ def _csv(report: Report) -> str:
     return to_csv(report.frame())
 
 
-_FORMS: dict[str, Callable[[Report], str]] = {"table": _table, "json": _json, "csv": _csv}
+_FORMS: dict[str, Callable[[Report], str]] = {"json": _json, "csv": _csv}
 
 
-def _write_all(report: Report, folder: Path) -> list[Path]:
+def _write_all(report: Report, folder: Path, verbose: bool) -> list[Path]:
     """Write every form of the report; none of them depends on the terminal."""
     from simulator.report.files import write_text_atomically
     from simulator.report.tables import to_csv
@@ -210,7 +212,7 @@ def _write_all(report: Report, folder: Path) -> list[Path]:
         "report.json": report.to_json(),
         "products.csv": to_csv(report.frame()),
         "energy.csv": to_csv(report.energy_frame()),
-        "report.txt": render(report, width=DEFAULT_WIDTH, color=False),
+        "report.txt": render(report, width=DEFAULT_WIDTH, color=False, verbose=verbose),
     }
     return [write_text_atomically(folder / name, text) for name, text in texts.items()]
 

@@ -199,7 +199,9 @@ def _headline(report: Report) -> str:
     totals = report.activity.totals()
     less_macs = numbers.percent(report.savings["network"])
     if twin is None or report.speedup is None or saving is None:
-        return f"{begin}{less_macs} of the network's MACs are not executed here; no dense twin was replayed to compare."
+        return (
+            f"{begin}{less_macs} of the network's MACs are not executed here; nothing was replayed to compare it with."
+        )
     skipping = "zero-gating" if totals["macs_gated"] and not totals["macs_skipped"] else "zero-skipping"
     time = 1 - report.total_cycles / twin.total_cycles
     said = _gain(time, "time"), _gain(saving, "energy")
@@ -240,6 +242,8 @@ def _of_time(report: Report) -> list[str]:
     for name, text in _TIME_TEXTS.items():
         if name in parts:
             names = f" ({', '.join(_names_without_zeros(report))})" if name == NO_ZEROS else ""
+            if name == NEEDED and report.bound is None:
+                text = "work on products with zeros"
             said.append(f"{numbers.percent(parts[name])} is {text}{names}")
     if sum(stalls.values()) >= LEAST_SHARE:
         largest = sorted(stalls, key=lambda name: -stalls[name])[:NAMED]
@@ -282,6 +286,10 @@ def _of_energy(report: Report) -> list[str]:
             f"What skipping adds ({', '.join(largest)}) costs {numbers.percent(sum(added.values()) / twin_total)} of "
             "the dense twin's energy."
         )
+    making = report.energy.making_zeros_pj / total if total else 0.0
+    if making >= LEAST_SHARE:
+        said = "Making the zeros (threshold, mask packing, metadata writes) takes"
+        sentences.append(f"{said} {numbers.percent(making)} of the energy.")
     return sentences
 
 

@@ -40,7 +40,8 @@ def _lines(lines: Iterable[summary.Line]) -> str:
 
 def _cycles(report: Report) -> str:
     compared = report.baseline is not None
-    heads = ["cycles", "share", *(("dense twin", "speed-up") if compared else ()), "utilisation"]
+    unit = numbers.unit_for([report.energy.total_pj], numbers.ENERGY_UNITS)
+    heads = ["cycles", "share", *(("dense twin", "speed-up") if compared else ()), "utilisation", unit.name]
     rows = []
     for row in summary.cycle_rows(report):
         share = numbers.ratio(row.cycles, report.total_cycles)
@@ -49,6 +50,7 @@ def _cycles(report: Report) -> str:
             speedup = numbers.ratio(row.twin_cycles, row.cycles)
             cells += [numbers.count(row.twin_cycles), numbers.times(speedup)]
         cells.append("" if row.utilization is None else numbers.percent(row.utilization))
+        cells.append("" if row.energy_pj is None else numbers.aligned(row.energy_pj, unit))
         rows.append((row.name, row.level, cells))
     return _table("Cycles", heads, rows)
 

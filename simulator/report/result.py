@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.arch import Architecture
-from simulator.energy import EnergyReport
+from simulator.energy import AreaReport, EnergyReport, energy_by, energy_delay_js
 from simulator.engine import STALLS, Activity
 from simulator.mapping import Count
 from simulator.report import explanation
@@ -40,6 +40,8 @@ class Report:
         Exact counts.
     energy : EnergyReport
         Their price.
+    area : AreaReport or None
+        The machine's parts on the chip.
     course : Course or None
         The training that the recorded steps are from.
     gradients : tuple of GradientZeros
@@ -55,6 +57,7 @@ class Report:
     steps: tuple[int, ...]
     activity: Activity
     energy: EnergyReport
+    area: AreaReport | None = None
     course: Course | None = None
     gradients: tuple[GradientZeros, ...] = ()
     baseline: Report | None = field(default=None, repr=False)
@@ -109,7 +112,7 @@ class Report:
     @property
     def energy_delay_js(self) -> float:
         """Energy times time of all replayed steps, in joule seconds."""
-        return self.energy.total_pj * 1e-12 * self.time_us * 1e-6
+        return energy_delay_js(self.energy, self.activity, self.arch)
 
     @property
     def energy_delay_ratio(self) -> float | None:
@@ -144,6 +147,15 @@ class Report:
                 sums[name] = sums.get(name, 0) + cycles
         return sums
 
+    def energy_by(self, field_name: str) -> dict[str, float]:
+        """Sum the energy in pJ by ``phase``, ``product`` or ``layer``, in order of appearance.
+
+        Everything that is counted belongs to a product; leakage is dealt out by the cycles that each takes of the run,
+        stalled ones too. Tasks of the vector unit alone (``gates_backward``) are products here.
+        """
+        groups = energy_by(self.energy, self.activity, self.arch, field_name)
+        return {name: sum(components.values()) for name, components in groups.items()}
+
     @property
     def stalls(self) -> dict[str, int]:
         """Stalled cycles of the array by reason; with its own cycles they sum to the total."""
@@ -158,6 +170,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Give the report with the fixed key names of README's "JSON report"; plain Python numbers throughout."""
         totals = self.activity.totals()
+        area = self.area if self.area is not None and self.area.lines else None
         report: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "architecture": {"name": self.arch.name, "digest": self.arch.digest},
@@ -174,8 +187,15 @@ class Report:
                 "stalls": self.stalls,
             },
             "time_us": self.time_us,
-            "energy_pj": {"total": self.energy.total_pj, "by_component": self.energy.by_component()},
+            "energy_pj": {
+                "total": self.energy.total_pj,
+                "by_component": self.energy.by_component(),
+                **{f"by_{name}": self.energy_by(name) for name in ("phase", "product", "layer")},
+                "making_zeros": self.energy.making_zeros_pj,
+            },
             "energy_delay_js": self.energy_delay_js,
+            "area_mm2": None if area is None else {"total": area.total_mm2, "by_component": area.by_component()},
+            "macs_per_mm2": None if area is None else area.macs_per_mm2,
             "dram_bytes": {"read": totals["dram_read_bytes"], "write": totals["dram_write_bytes"]},
             "utilization": self.utilization,
             "baseline": None if self.baseline is None else self.baseline.to_dict(),

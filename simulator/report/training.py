@@ -210,7 +210,7 @@ class StepCosts:
 
     def __init__(self, report: Report) -> None:
         activity, steps = report.activity, report.steps
-        self.cycles = [activity.step_cycles[number] for number in steps]
+        self.cycles = [activity.step_cycles.get(number, 0) for number in steps]
         place = {number: index for index, number in enumerate(steps)}
         counts = np.zeros((len(steps), activity.counts.shape[1]), dtype=np.int64)
         np.add.at(counts, [place[key.step] for key in activity.keys], activity.counts)
