@@ -101,9 +101,9 @@ class Training:
 
     @property
     def epochs(self) -> float | None:
-        """Passes over the data; None where the trace does not say how long one is."""
-        per_epoch = self.course.steps_per_epoch
-        return None if per_epoch is None else self.course.total_steps / per_epoch
+        """Passes over the data; None where the trace does not say how long one is, or not even one was made."""
+        per_epoch, total = self.course.steps_per_epoch, self.course.total_steps
+        return None if per_epoch is None or total < per_epoch else total / per_epoch
 
     @property
     def method(self) -> str:

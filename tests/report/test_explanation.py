@@ -13,8 +13,19 @@ from hypothesis import HealthCheck, given, settings
 from plain.cases import ARRAYS, MECHANISMS, SYSTEMS, machine, networks, write_trace
 
 from simulator.arch import load_arch
+from simulator.engine import STALLS
 from simulator.report import Report, numbers
-from simulator.report.explanation import MISSED, NEEDED, NO_ZEROS, OVERHEAD, limiter, time_parts
+from simulator.report.explanation import (
+    _SAID,
+    LOADS,
+    MISSED,
+    NEEDED,
+    NO_ZEROS,
+    OVERHEAD,
+    WAITS,
+    limiter,
+    time_parts,
+)
 from simulator.run import simulate
 from traces import DenseLayer, Layer, TraceWriter, synthetic_trace
 
@@ -82,6 +93,13 @@ def test_the_limit_is_the_one_that_was_built(built: str, small_trace: Path) -> N
     last = report.explain()[-1]
     assert last.startswith(f"Largest limit, {numbers.percent(found.share)} of the time: {found.is_what}")
     assert found.moved_by in last
+
+
+def test_every_reason_of_a_stall_is_known_to_the_explanation() -> None:
+    spoken = {*_SAID, *LOADS}
+    assert set(STALLS) <= spoken
+    assert set(WAITS) <= set(STALLS)
+    assert set(STALLS) - set(WAITS) <= {"operand_bandwidth"}  # no DRAM and no vector unit is behind it
 
 
 def test_a_slow_dram_that_is_not_busy_is_a_wait_for_loads(small_trace: Path) -> None:

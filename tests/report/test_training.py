@@ -14,6 +14,7 @@ from plain.cases import machine
 
 from simulator.report import Course, Report
 from simulator.report.course import FROM_CURVE, FROM_HEADER, FROM_LAST_STEP
+from simulator.report.terminal import render
 from simulator.run import simulate
 from traces import DenseLayer, Layer, Trace, TraceWriter
 
@@ -166,6 +167,20 @@ def test_the_json_says_the_same(whole: Report) -> None:
     assert [phase["last_step"] for phase in data["phases"]] == [2, 40, 400]
     assert "step 380 stands for all after it" in data["method"]
     assert "before it" not in data["method"]
+
+
+def test_a_run_shorter_than_an_epoch_tells_no_epoch(tmp_path: Path) -> None:
+    training = {"total_steps": 10, "steps_per_epoch": 11}
+    report = simulate(machine(), write(tmp_path / "x.npz", {1: 0.5, 9: 0.5}, training=training), baseline=False)
+    data = report.to_dict()["training"]
+    assert (data["steps_per_epoch"], data["per_epoch"]) == (11, None)
+    assert "mean epoch" not in render(report, width=80, color=False)
+
+
+def test_an_epoch_is_told_where_one_was_made(whole: Report) -> None:
+    text = render(whole, width=80, color=False)
+    row = next(line for line in text.splitlines() if line.startswith("mean epoch"))
+    assert row.split()[2] == "80"
 
 
 def test_a_single_step_stands_for_all_and_says_so(tmp_path: Path) -> None:
