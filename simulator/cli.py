@@ -21,6 +21,10 @@ COMMANDS = {
     "simulate": ("simulator.commands.simulate:simulate", "Replay a trace on a machine: cycles, energy, savings."),
     "explain": ("simulator.commands.explain:explain", "Say how products are mapped, what was second, and why."),
     "sweep": ("simulator.commands.sweep:sweep", "Replay traces on a grid of machines."),
+    "break-even": (
+        "simulator.commands.break_even:break_even",
+        "Find the share of zeros from which on skipping pays on a machine.",
+    ),
     "archs": ("simulator.commands.archs:archs", "List the shipped machines."),
     "mechanisms": ("simulator.commands.mechanisms:mechanisms", "List the ways to skip zeros, with their parameters."),
     "validate": ("simulator.commands.archs:validate", "Check machine files."),

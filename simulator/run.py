@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from simulator.arch import Architecture, load_arch
-from simulator.energy import load_energy_table, price
+from simulator.energy import area, load_energy_table, price
 from simulator.engine import Activity, ActivityBuilder, EngineName, run
 from simulator.mapping import PassCache, plan
-from simulator.report import Report
+from simulator.report import Course, GradientZeros, Report
 from simulator.values import ValueTally, check_step, require_schedule
 from simulator.workload import lower
-from traces import Trace
+from traces import Trace, statistics
 from traces.errors import InputError
 
 Steps = tuple[int | None, int | None]
@@ -81,8 +81,18 @@ def simulate(
     if progress is not None:
         progress(len(chosen), len(chosen))
     activities = runs.finish()
+    course, gradients = Course.of(record), tuple(runs.gradients)
     reports = [
-        Report(m, record.sha256, tuple(chosen), activity, price(m, activity, table))
+        Report(
+            arch=m,
+            trace_sha256=record.sha256,
+            steps=tuple(chosen),
+            activity=activity,
+            energy=price(m, activity, table),
+            area=area(m, table),
+            course=course,
+            gradients=gradients,
+        )
         for m, activity in zip(machines, activities, strict=True)
     ]
     return reports[0].beside(*reports[1:]) if baseline else reports[0]
@@ -129,10 +139,13 @@ class _Runs:
     engine: EngineName
     record_intervals: bool
     builders: dict[str, ActivityBuilder] = field(default_factory=dict)
+    gradients: list[GradientZeros] = field(default_factory=list)
 
     def add(self, trace: Trace, number: int, tally: ValueTally | None) -> None:
         """Replay a step on every machine, and check its values on the first; machines that are the same run once."""
         step = trace.step(number)
+        zeros = statistics.total(statistics.step_rows(step, trace.layers))
+        self.gradients.append(GradientZeros(number, zeros["zeros"], zeros["elements"]))
         workload = lower(trace, step)
         cache = PassCache()
         seen = set()

@@ -25,6 +25,7 @@ _SUMMARY_KEYS = (
     "precision",
     "loss_normalisation",
     "seed",
+    "training",
     "created_by",
 )
 

@@ -149,7 +149,8 @@ def record_char_lm(
         with writer:
             if resume:
                 _check_same_run(writer, run.header(), recorded)
-                writer.update_header(settings=run.header()["settings"])
+                # A resumed run may have been asked for more steps than the first one.
+                writer.update_header(**{key: run.header()[key] for key in ("settings", "training")})
             last_save = time.monotonic()
             while run.trainer.step < settings.steps and not stop:
                 run.take_step(writer)
@@ -211,6 +212,7 @@ class _CharLMRun:
             "optimizer": settings.optimizer_mapping(),
             "seed": settings.seed,
             "settings": settings.fixed() | {"steps": settings.steps},
+            "training": {"total_steps": settings.steps, "steps_per_epoch": len(self.trainer.windows)},
         }
 
     def take_step(self, writer: TraceWriter) -> None:

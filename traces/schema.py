@@ -17,6 +17,7 @@ GATE_ORDERS: dict[str, tuple[str, ...]] = {
 """The gates of each kind of layer, in the order that is taken where a header states none."""
 DIRECTIONS = ("forward", "backward")
 DENSE_PER = ("token", "sequence")
+TRAINING_KEYS = ("total_steps", "steps_per_epoch")
 LARGEST_SIZE = 2**31 - 1
 """No size of a layer, batch or sequence and no step number may be larger."""
 
@@ -39,7 +40,7 @@ def header_problems(data: Any, where: str) -> list[Problem]:
     for key in ("layers", "dense_layers", "steps"):
         if not isinstance(data.get(key, []), list):
             problems.append(Problem(f"{where} {key}", kind_of(data[key]), "a list"))
-    problems += _mapping_problems(data, ("policy", "curve"), where)
+    problems += _mapping_problems(data, ("policy", "curve", "training"), where)
     for key, column in (data.get("curve") or {}).items() if not problems else ():
         if not isinstance(column, list):
             problems.append(Problem(f"{where} curve.{key}", kind_of(column), "a list of numbers"))
@@ -64,6 +65,23 @@ def header_problems(data: Any, where: str) -> list[Problem]:
         problems += found
         if not found:
             numbers.add(entry["step"])
+    return problems + training_problems(data.get("training"), max(numbers, default=0), f"{where} training")
+
+
+def training_problems(training: dict[str, Any] | None, last_step: int, where: str) -> list[Problem]:
+    """List what is wrong with the header's ``training``, an object or null, beside the last recorded step."""
+    if training is None:
+        return []
+    counts = {key: training[key] for key in TRAINING_KEYS if training.get(key) is not None}
+    expected = f"an integer from 1 to {LARGEST_SIZE}, or null"
+    problems = [
+        Problem(f"{where}.{key}", _show(value), expected)
+        for key, value in counts.items()
+        if not (_is_integer(value) and 1 <= value <= LARGEST_SIZE)
+    ]
+    if not problems and last_step > counts.get("total_steps", LARGEST_SIZE):
+        found = f"{counts['total_steps']}, but step {last_step} is recorded"
+        problems.append(Problem(f"{where}.total_steps", found, f"at least {last_step}"))
     return problems
 
 

@@ -108,6 +108,11 @@ class Trace:
         """The training curve, lists by column name, such as ``step``, ``train_loss`` and ``valid_loss``."""
         return self.header.get("curve")
 
+    @property
+    def training(self) -> dict[str, Any] | None:
+        """How long the training was: ``total_steps`` and ``steps_per_epoch``, each as far as it is known."""
+        return self.header.get("training")
+
     def entry(self, number: int) -> dict[str, Any]:
         """Return the header's entry for a step without reading its arrays."""
         if number not in self._header.entries:

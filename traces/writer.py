@@ -27,7 +27,7 @@ from traces.bitmask import BitMask
 from traces.errors import InputError, Problem, nearest
 from traces.header import Header, check_header, encode_header, plain, refuse, valid_steps
 from traces.records import Floats, Step, make_record, member_name, read_header, read_step
-from traces.schema import FORMAT, VERSION, entry_problems
+from traces.schema import FORMAT, VERSION, entry_problems, training_problems
 from traces.version import __version__
 
 _CHECKPOINT_SHARE = 20
@@ -162,6 +162,7 @@ class TraceWriter:
         entry = plain({"valid_steps": None, **info, "step": number}, where)
         refuse(entry_problems(entry, self._header.batch_size, self._header.sequence_length, where))
         number = entry["step"]
+        refuse(training_problems(self._data.get("training"), number, f"{where}: header training"))
         if number in self._entries:
             raise InputError.of(where, "a step that is already recorded", "each step once")
         valid = valid_steps(entry)
@@ -282,7 +283,9 @@ class TraceWriter:
             self.checkpoint()
 
     def _set_data(self, data: dict[str, Any]) -> None:
-        check_header({**data, "steps": []}, f"{self.path}: header")
+        where = f"{self.path}: header"
+        check_header({**data, "steps": []}, where)
+        refuse(training_problems(data.get("training"), max(self._entries, default=0), f"{where} training"))
         self._data = data
         self._changed = True
 

@@ -75,7 +75,14 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
     help="Also compute every product through the machine's schedule and compare it with numpy's. A difference is "
     "an error.",
 )
+@click.option(
+    "--break-even",
+    "wants_break_even",
+    is_flag=True,
+    help="Also find the share of zeros from which on skipping pays here: some twenty more replays.",
+)
 @click.option("--timeline", metavar="FILE.json", help="Write what each unit did when, for ui.perfetto.dev.")
+@click.option("--verbose", is_flag=True, help="Also print the area by component, and what must be known of it.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
 def simulate(
     machine: str,
@@ -87,7 +94,9 @@ def simulate(
     step_range: str | None,
     no_baseline: bool,
     check_values: bool,
+    wants_break_even: bool,
     timeline: str | None,
+    verbose: bool,
     quiet: bool,
 ) -> None:
     """Replay a recorded training trace on a machine: cycles, energy and saved MACs.
@@ -99,7 +108,7 @@ def simulate(
     from simulator.run import simulate as replay
     from simulator.values import Mismatch, ValueTally
 
-    arch, trace, steps = _read_inputs(machine, overrides, trace_file, step_range)
+    arch, trace, steps = read_inputs(machine, overrides, trace_file, step_range)
     # What could not be written is told before the run, not after it.
     if timeline is not None:
         check_writable(timeline)
@@ -107,17 +116,20 @@ def simulate(
         make_folder(folder)
     tally = ValueTally()
     try:
-        with trace, _Progress(quiet) as progress:
-            report = replay(
-                arch,
-                trace,
-                steps=steps,
-                baseline=not no_baseline,
-                engine=engine,
-                record_intervals=timeline is not None,
-                progress=progress,
-                check_values=tally if check_values else False,
-            )
+        with trace:
+            with _Progress(quiet) as progress:
+                report = replay(
+                    arch,
+                    trace,
+                    steps=steps,
+                    baseline=not no_baseline,
+                    engine=engine,
+                    record_intervals=timeline is not None,
+                    progress=progress,
+                    check_values=tally if check_values else False,
+                )
+            if wants_break_even:
+                report = _with_break_even(report, trace, quiet)
     except Mismatch as error:
         # Ours: exit code 1. The message says more than a traceback would.
         raise click.ClickException(f"the model contradicts itself, which is a bug of Skipstone: {error}") from error
@@ -127,13 +139,24 @@ def simulate(
     if timeline is not None:
         written.append(write_timeline(report, timeline))
     if folder is not None:
-        written += _write_all(report, Path(folder))
+        written += _write_all(report, Path(folder), verbose)
     if not quiet:
         _say_notes(report, written, with_remarks=form != "table")
-    _print(_FORMS[form](report))
+    print_text(_table(report, verbose) if form == "table" else _FORMS[form](report))
 
 
-def _read_inputs(
+def _with_break_even(report: Report, trace: Trace, quiet: bool) -> Report:
+    """Add the machine's break-even on the trace's shapes."""
+    from dataclasses import replace
+
+    from simulator.commands.break_even import replays_done
+    from simulator.explore.break_even import find_break_even
+
+    with replays_done(quiet) as progress:
+        return replace(report, break_even=find_break_even(report.arch, trace, report=report, progress=progress))
+
+
+def read_inputs(
     machine: str, overrides: tuple[str, ...], trace_file: str, step_range: str | None
 ) -> tuple[Architecture, Trace, Steps | None]:
     """Read all that the user named, and tell everything that is wrong with it at once."""
@@ -160,10 +183,10 @@ def _read_inputs(
     return arch, trace, steps
 
 
-def _table(report: Report) -> str:
+def _table(report: Report, verbose: bool) -> str:
     from simulator.report.terminal import render
 
-    return render(report)
+    return render(report, verbose=verbose)
 
 
 def _json(report: Report) -> str:
@@ -176,10 +199,10 @@ def _csv(report: Report) -> str:
     return to_csv(report.frame())
 
 
-_FORMS: dict[str, Callable[[Report], str]] = {"table": _table, "json": _json, "csv": _csv}
+_FORMS: dict[str, Callable[[Report], str]] = {"json": _json, "csv": _csv}
 
 
-def _write_all(report: Report, folder: Path) -> list[Path]:
+def _write_all(report: Report, folder: Path, verbose: bool) -> list[Path]:
     """Write every form of the report; none of them depends on the terminal."""
     from simulator.report.files import write_text_atomically
     from simulator.report.tables import to_csv
@@ -189,7 +212,7 @@ def _write_all(report: Report, folder: Path) -> list[Path]:
         "report.json": report.to_json(),
         "products.csv": to_csv(report.frame()),
         "energy.csv": to_csv(report.energy_frame()),
-        "report.txt": render(report, width=DEFAULT_WIDTH, color=False),
+        "report.txt": render(report, width=DEFAULT_WIDTH, color=False, verbose=verbose),
     }
     return [write_text_atomically(folder / name, text) for name, text in texts.items()]
 
@@ -204,7 +227,7 @@ def _say_notes(report: Report, written: list[Path], with_remarks: bool) -> None:
         click.echo(f"wrote {path}", err=True)
 
 
-def _print(text: str) -> None:
+def print_text(text: str) -> None:
     """Print as UTF-8, the same bytes in every locale; a reader who has enough (``| head``) is no error."""
     if sys.stdout is None:  # closed by the caller
         return

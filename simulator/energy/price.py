@@ -6,9 +6,10 @@ No energy is computed while the machine runs; another table needs no new simulat
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.arch import Architecture
+from simulator.arch.memory_system import Buffer
 from simulator.energy.table import EnergyTable, Price
 from simulator.engine import Activity
 from simulator.mapping import Count
@@ -29,6 +30,7 @@ COMPONENTS = (
     "dram_write",
     "leakage",
 )
+MAKING_ZEROS = {("vector_unit", "threshold"), ("vector_unit", "mask packing"), ("metadata", "write")}
 # A report warns where rows that nobody verified carry more than this share of the total (energy.md).
 UNVERIFIED_SHARE = 0.05
 
@@ -79,10 +81,13 @@ class EnergyReport:
     ----------
     table_name : str
     lines : tuple of EnergyLine
+    table_notes : tuple of str
+        What must be said about the whole table, such as that it was scaled from another node.
     """
 
     table_name: str
     lines: tuple[EnergyLine, ...]
+    table_notes: tuple[str, ...] = ()
 
     @property
     def total_pj(self) -> float:
@@ -97,10 +102,18 @@ class EnergyReport:
         return sums
 
     @property
+    def making_zeros_pj(self) -> float:
+        """Energy in pJ of making the zeros that are skipped later: threshold, mask packing and metadata writes.
+
+        Reading the masks again, and choosing by them, is what *using* the zeros costs, and not in here.
+        """
+        return sum(line.pj for line in self.lines if (line.component, line.action) in MAKING_ZEROS)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know about the prices."""
         total = self.total_pj
-        notes = []
+        notes = list(self.table_notes)
         for line in self.lines:
             share = line.pj / total if total else 0.0
             if not line.verified and share > UNVERIFIED_SHARE:
@@ -128,7 +141,7 @@ def price(arch: Architecture, activity: Activity, table: EnergyTable) -> EnergyR
         EnergyLine(component, action, counts[counter], unit, pj, p.source, p.verified, p.note, counter)
         for component, action, counter, unit, pj, p in _priced(arch, table)
     ]
-    return EnergyReport(table.name, (*lines, *_leakage(arch, activity, table)))
+    return EnergyReport(table.name, (*lines, *_leakage(arch, activity, table)), table.notes)
 
 
 def _priced(arch: Architecture, table: EnergyTable) -> Iterator[tuple[str, str, Count, str, float, Price]]:
@@ -155,17 +168,17 @@ def _priced(arch: Architecture, table: EnergyTable) -> Iterator[tuple[str, str, 
         return
 
     buffers = arch.system.buffers
-    for name, size, reads, writes in (
-        ("skip", buffers.skip.capacity_bytes, Count.SKIP_BUFFER_BITS_READ, Count.SKIP_BUFFER_BITS_WRITTEN),
-        ("shared", buffers.shared.capacity_bytes, Count.SHARED_BUFFER_BITS_READ, Count.SHARED_BUFFER_BITS_WRITTEN),
-        ("output", buffers.output.capacity_bytes, Count.OUTPUT_BUFFER_BITS_READ, Count.OUTPUT_BUFFER_BITS_WRITTEN),
+    for name, buffer, reads, writes in (
+        ("skip", buffers.skip, Count.SKIP_BUFFER_BITS_READ, Count.SKIP_BUFFER_BITS_WRITTEN),
+        ("shared", buffers.shared, Count.SHARED_BUFFER_BITS_READ, Count.SHARED_BUFFER_BITS_WRITTEN),
+        ("output", buffers.output, Count.OUTPUT_BUFFER_BITS_READ, Count.OUTPUT_BUFFER_BITS_WRITTEN),
     ):
         for action, counter in (("read", reads), ("write", writes)):
-            sram = table.sram_price(size, write=action == "write")
+            sram = _buffer_price(table, buffer, action == "write")
             yield f"{name}_buffer", action, counter, "bits", sram.pj_per_bit, sram
     ratio = table.ratio_price("metadata")
     for action, counter in (("read", Count.MASK_BITS_SCANNED), ("write", Count.METADATA_BITS_WRITTEN)):
-        sram = table.sram_price(buffers.skip.capacity_bytes, write=action == "write").scaled(ratio.pj, ratio)
+        sram = _buffer_price(table, buffers.skip, action == "write").scaled(ratio.pj, ratio)
         yield "metadata", action, counter, "bits", sram.pj_per_bit, sram
     for action, counter, part in (
         ("gate functions", Count.GATE_FORWARD_VALUES, table.part_price("gate_forward")),
@@ -173,20 +186,29 @@ def _priced(arch: Architecture, table: EnergyTable) -> Iterator[tuple[str, str, 
         ("threshold", Count.THRESHOLD_VALUES, table.part_price("compare")),
     ):
         yield "vector_unit", action, counter, "values", part.pj, part
+    # A bit a value goes into the register that a word of the mask is packed in.
+    yield "vector_unit", "mask packing", Count.MASK_BITS_PACKED, "bits", write.pj_per_bit, write
     dram = table.dram_price(arch.system.dram.standard)
     yield "dram_read", "read", Count.DRAM_READ_BYTES, "bytes", dram.pj_per_bit * 8, dram
     yield "dram_write", "write", Count.DRAM_WRITE_BYTES, "bytes", dram.pj_per_bit * 8, dram
 
 
+def _buffer_price(table: EnergyTable, buffer: Buffer, write: bool) -> Price:
+    """Price a bit of a buffer: a bank of it, at the width of its word."""
+    price = table.sram_price(buffer.capacity_bytes, write, buffer.banks, buffer.width_bits)
+    if buffer.ports == 1:
+        return price
+    ports = f"{buffer.ports} ports priced as one: the SRAM rows are of one port"
+    return replace(price, note="; ".join(filter(None, [price.note, ports])))
+
+
 def _leakage(arch: Architecture, activity: Activity, table: EnergyTable) -> Iterator[EnergyLine]:
     """Price time: power that flows as long as the machine is on (1 mW is 1 pJ/ns)."""
     ns_per_cycle = 1000 / arch.clock_mhz
-    macs = arch.multipliers
-    parts = [("MACs", macs, table.leakage_price("mac"))]
+    parts = [("MACs", arch.multipliers, table.mac_leakage_price())]
     if not arch.ideal_memory:
-        buffers = arch.system.buffers
-        kib = sum(b.capacity_kib for b in (buffers.skip, buffers.shared, buffers.output))
-        parts.append(("buffers", kib, table.leakage_price("sram_kib")))
+        for name, buffer in arch.system.buffers:
+            parts.append((f"{name} buffer", 1, table.sram_leakage_price(buffer.capacity_bytes, buffer.banks)))
     for action, size, p in parts:
         each = p.pj * size * ns_per_cycle
         yield EnergyLine("leakage", action, activity.total_cycles, "cycles", each, p.source, p.verified, p.note, None)

@@ -1,164 +1,52 @@
 """Energy prices: tables in which every number says where it comes from.
 
-A table is a YAML file under `arch_configs/energy/` or the user's own. Rows state the energy of one operation
-on `bits` bits, as their source has it; look-ups give a `Price`, which carries the source on.
+Rows state the energy of one operation on `bits` bits, as their source has it; look-ups give a `Price`, which carries
+the source on. `simulator.energy.loading` reads a table from its file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any, Literal, Self
+from dataclasses import asdict, replace
+from typing import Literal, Self
 
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
-from simulator.arch.document import Document, read_document
-from simulator.arch.locate import config_root, energy_table_names
 from simulator.arch.parts import Part
-from simulator.arch.problems import problems_of, wrong
-from simulator.arch.yaml_loader import find_file, is_path, not_a_mapping
-from simulator.energy.skip_logic import SkipLogic, read_skip_logic
-from simulator.energy.sram import SramRow, access_pj_per_bit, read_sram_csv
+from simulator.arch.problems import wrong
+from simulator.energy.rows import (
+    Area,
+    AreaRow,
+    Areas,
+    Arithmetic,
+    Leakages,
+    PartName,
+    Parts,
+    Price,
+    Ratio,
+    Ratios,
+    Row,
+    SkipLogicFile,
+    SramFile,
+)
+from simulator.energy.skip_logic import SkipLogic
+from simulator.energy.sram import (
+    SramRow,
+    access_pj_per_bit,
+    area_mm2,
+    bank_of,
+    leakage_mw,
+    width_factor,
+)
 from traces.errors import InputError, Problem, nearest
 
-PartName = Literal["register_read", "register_write", "mux_level", "select", "compare", "gate_forward", "gate_backward"]
-
-
-@dataclass(frozen=True)
-class Price:
-    """What one operation costs, and why we say so.
-
-    Attributes
-    ----------
-    row : str
-        The row of the table, such as ``dram.hbm2``; of several, joined by `` + ``.
-    pj : float
-        Energy of one operation in pJ.
-    bits : int
-        Bits that the operation handles.
-    source : str
-        Where the number comes from.
-    verified : bool
-        False where it is recalled, estimated or extrapolated.
-    note : str
-        What else a report must say about it; mostly empty.
-    """
-
-    row: str
-    pj: float
-    bits: int
-    source: str
-    verified: bool
-    note: str = ""
-
-    @property
-    def pj_per_bit(self) -> float:
-        """Energy per bit in pJ."""
-        return self.pj / self.bits
-
-    def scaled(self, factor: float, by: Price) -> Price:
-        """Give the price times a factor that another row states."""
-        sources = "; ".join(dict.fromkeys([self.source, by.source]))
-        verified = self.verified and by.verified
-        return Price(f"{by.row} x {self.row}", self.pj * factor, self.bits, sources, verified, self.note)
-
-
-class Row(Part):
-    """The energy of one operation."""
-
-    pj: float = Field(ge=0, allow_inf_nan=False, description="Energy of one operation in pJ.")
-    bits: int = Field(ge=1, description="Bits that the operation handles.")
-    technology_nm: float | None = Field(
-        gt=0, description="Technology node in nanometres; null where the source names none."
-    )
-    source: str = Field(min_length=1, description="Key in `sources`, or where the number comes from.")
-    verified: bool = Field(description="false where the number is only recalled or estimated.")
-
-
-class Ratio(Part):
-    """The energy of one operation over that of another."""
-
-    pj: float = Field(ge=0, allow_inf_nan=False, description="Energy of the operation, in pJ.")
-    of_pj: float = Field(gt=0, allow_inf_nan=False, description="Energy of what it is compared with, in pJ.")
-    technology_nm: float | None = Field(gt=0, description="Technology node of both, in nanometres.")
-    source: str = Field(min_length=1, description="Key in `sources`, or where the numbers come from.")
-    verified: bool = Field(description="false where the numbers are only recalled or estimated.")
-
-
-class LeakageRow(Part):
-    """Power that flows as long as the machine is on."""
-
-    mw: float = Field(ge=0, allow_inf_nan=False, description="Power in mW.")
-    technology_nm: float | None = Field(gt=0, description="Technology node in nanometres.")
-    source: str = Field(min_length=1, description="Key in `sources`, or where the number comes from.")
-    verified: bool = Field(description="false where the number is only recalled or estimated.")
-
-
-class Arithmetic(Part):
-    """One row per number format; formats that the table cannot price are absent."""
-
-    int8: Row | None = None
-    int16: Row | None = None
-    int32: Row | None = None
-    fp8: Row | None = None
-    fp16: Row | None = None
-    bf16: Row | None = None
-    fp32: Row | None = None
-
-
-class Parts(Part):
-    """Small parts around the MACs."""
-
-    register_read: Row = Field(description="A bit read from a staging register or an accumulator.")
-    register_write: Row = Field(description="A bit written to a staging register or an accumulator.")
-    mux_level: Row = Field(description="A bit through one two-way level of the staging multiplexer.")
-    select: Row | None = Field(
-        default=None,
-        description="Choosing the next non-zero, per lane and cycle; bits are window positions. "
-        "Or `skip_logic_csv` has it.",
-    )
-    compare: Row = Field(description="Comparing one gate gradient with the threshold.")
-    gate_forward: Row = Field(description="The vector unit's work on one gate value, forward.")
-    gate_backward: Row = Field(description="The vector unit's work on one gate value, backward.")
-
-
-class Ratios(Part):
-    """What is known only relative to something else."""
-
-    gated_slot: Ratio = Field(description="A slot whose MAC is switched off, over a full MAC.")
-    metadata: Ratio = Field(description="A metadata access, over a data access of as many bits.")
-
-
-class Leakages(Part):
-    """Leakage by what leaks."""
-
-    mac: LeakageRow = Field(description="Per MAC of the array, its registers and its share of the control.")
-    sram_kib: LeakageRow = Field(description="Per KiB of on-chip SRAM.")
-
-
-class SramFile(Part):
-    """SRAM rows from a CSV file instead of the table."""
-
-    file: str = Field(min_length=1, description="CSV file, relative to the table.")
-    technology_nm: float = Field(gt=0, description="Which rows of it, in nanometres.")
-    source: str = Field(min_length=1, description="Key in `sources`, or where the numbers come from.")
-    verified: bool = Field(description="false where the numbers are only recalled or estimated.")
-
-
-class SkipLogicFile(Part):
-    """Transistors of the skip logic from a CSV file, instead of a row ``parts.select``."""
-
-    file: str = Field(min_length=1, description="CSV file, relative to the table, or a shipped one.")
-    source: str = Field(min_length=1, description="Key in `sources`, or where the numbers come from.")
-    verified: bool = Field(description="false: that transistors switch as an adder's do is an assumption.")
+__all__ = ["Area", "EnergyTable", "Price"]
 
 
 class EnergyTable(Part):
-    """Prices of everything that the engine counts; read one with `load_energy_table`."""
+    """Prices of everything that the engine counts, and areas; read one with `load_energy_table`."""
 
     name: str = Field(min_length=1, description="The table's name in reports.")
     description: str = Field(default="", description="What it is good for, and which families it draws on.")
@@ -168,6 +56,11 @@ class EnergyTable(Part):
     add: Arithmetic = Field(description="Additions by format.")
     sram: tuple[SramRow, ...] | None = Field(default=None, description="SRAM accesses by rising capacity.")
     sram_csv: SramFile | None = Field(default=None, description="SRAM accesses from a file, instead of `sram`.")
+    sram_width_rule: Literal["cacti_port_width"] | None = Field(
+        default=None,
+        description="How energy per bit falls with the width of a buffer's word, where a machine gives one; only "
+        "with `sram_csv`, whose family the rule is of. null: every width costs what the rows' width does.",
+    )
     dram: dict[str, Row] = Field(description="DRAM accesses by standard.")
     parts: Parts = Field(description="Small parts around the MACs.")
     ratios: Ratios = Field(description="What is known only relative to something else.")
@@ -176,13 +69,23 @@ class EnergyTable(Part):
         default=None, description="The skip logic from a file of synthesis results, instead of `parts.select`."
     )
 
+    area: Areas | None = Field(default=None, description="What units take on the chip; without it no area is told.")
+
     _sram_rows: tuple[SramRow, ...] = PrivateAttr(default=())
+    _leakage_rows: tuple[SramRow, ...] = PrivateAttr(default=())
+    _area_rows: tuple[SramRow, ...] = PrivateAttr(default=())
+    _notes: tuple[str, ...] = PrivateAttr(default=())
     _skip_logic: SkipLogic | None = PrivateAttr(default=None)
 
     @property
     def sram_rows(self) -> tuple[SramRow, ...]:
         """The SRAM rows in rising order of capacity, from wherever the table takes them."""
         return self._sram_rows or self.sram or ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a report must say about the whole table, such as that it was scaled from another node."""
+        return self._notes
 
     @property
     def skip_logic(self) -> SkipLogic | None:
@@ -193,7 +96,9 @@ class EnergyTable(Part):
     def digest(self) -> str:
         """SHA-256 (hex) of the prices as canonical JSON, the rows of a CSV file included."""
         data = self.model_dump(mode="json", exclude={"description", "sram", "sram_csv"})
-        data["sram"] = [row.model_dump(mode="json") for row in self.sram_rows]
+        files = {"sram": self.sram_rows, "leakage_rows": self._leakage_rows, "area_rows": self._area_rows}
+        data |= {key: [row.model_dump(mode="json") for row in rows] for key, rows in files.items()}
+        data["notes"] = self._notes
         data["skip_logic"] = None if self._skip_logic is None else asdict(self._skip_logic)
         return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -229,20 +134,114 @@ class EnergyTable(Part):
         ratio = self.ratio_price("gated_slot")
         return self.mac_price(operand, accumulator).scaled(ratio.pj, ratio)
 
-    def sram_price(self, capacity_bytes: int, write: bool) -> Price:
+    def sram_price(self, capacity_bytes: int, write: bool, banks: int = 1, width_bits: int | None = None) -> Price:
         """Price moving one bit into or out of an SRAM.
 
         The energy is interpolated in the logarithm of the capacity. Outside the table's rows it is
         extrapolated (`simulator.energy.sram.access_pj_per_bit`), which `note` says, and it is not `verified`.
+
+        Parameters
+        ----------
+        capacity_bytes : int
+            Of the whole memory.
+        write : bool
+        banks : int
+            Banks that it is divided into; see `simulator.energy.sram.bank_of`.
+        width_bits : int, optional
+            Bits of a bank's word, where the machine says them: `sram_width_rule` then applies.
         """
-        pj, note = access_pj_per_bit(self.sram_rows, capacity_bytes, write)
-        sources = "; ".join(dict.fromkeys(self._source(row.source) for row in self.sram_rows))
-        verified = not note and all(row.verified for row in self.sram_rows)
-        return Price("sram." + ("write" if write else "read"), pj, 1, sources, verified, note)
+        _, bank_bytes, divided = bank_of(self.sram_rows, capacity_bytes, banks)
+        pj, beyond = access_pj_per_bit(self.sram_rows, bank_bytes, write)
+        sources, verified = self._of_rows(self.sram_rows)
+        port_bits = self.sram_rows[0].bits
+        width = ""
+        if width_bits is not None and self.sram_width_rule:
+            factor, beyond_width = width_factor(width_bits, port_bits, write)
+            pj *= factor
+            sources += f"; x {factor:.3g} for a word of {width_bits} bits (rule {self.sram_width_rule})"
+            beyond = "; ".join(filter(None, [beyond, beyond_width]))
+        elif width_bits not in (None, port_bits):
+            width = f"a word of {width_bits} bits, priced by the bit as the table's {port_bits} bits"
+        note = "; ".join(filter(None, [beyond, divided, width]))
+        return Price("sram." + ("write" if write else "read"), pj, 1, sources, verified and not beyond, note)
 
     def sram_pj_per_bit(self, capacity_bytes: int, write: bool) -> float:
-        """Energy of moving one bit into or out of an SRAM, in pJ; see `sram_price`."""
+        """Energy of moving one bit into or out of an SRAM of one bank, in pJ; see `sram_price`."""
         return self.sram_price(capacity_bytes, write).pj_per_bit
+
+    def sram_leakage_price(self, capacity_bytes: int, banks: int = 1) -> Price:
+        """Give the leakage of a whole SRAM as energy per nanosecond (1 mW is 1 pJ/ns).
+
+        From the rows of ``leakage.sram_csv``, bank by bank; or in proportion to the capacity, as ``leakage.sram_kib``
+        has it.
+        """
+        row = self.leakage.sram_kib
+        if row is not None:
+            source, kib = self._source(row.source), capacity_bytes / 1024
+            return Price("leakage.sram_kib", row.mw * kib, 1, source, row.verified)
+        memories, each_bytes, _ = bank_of(self._leakage_rows, capacity_bytes, banks)
+        mw, note = leakage_mw(self._leakage_rows, each_bytes)
+        sources, verified = self._of_rows(self._leakage_rows)
+        return Price("leakage.sram_csv", mw * memories, 1, sources, verified and not note, note)
+
+    def sram_area(self, capacity_bytes: int, banks: int = 1) -> tuple[int, Area]:
+        """Give the memories that an SRAM consists of, and the area of one.
+
+        Raises
+        ------
+        InputError
+            If the table has no areas.
+        """
+        self._areas()
+        memories, each_bytes, divided = bank_of(self._area_rows, capacity_bytes, banks)
+        mm2, beyond = area_mm2(self._area_rows, each_bytes)
+        sources, verified = self._of_rows(self._area_rows)
+        note = "; ".join(filter(None, [beyond, divided]))
+        return memories, Area("area.sram_csv", mm2, sources, verified and not beyond, note)
+
+    def unit_area(self, section: Literal["multiply", "add"], number_format: str) -> Area:
+        """Give the area of a multiplier or an adder of a format such as ``fp16``.
+
+        Raises
+        ------
+        InputError
+            If the table has no areas, or not this one; it names those that are there.
+        """
+        rows: dict[str, AreaRow | None] = dict(getattr(self._areas(), section))
+        row = rows.get(number_format)
+        if row is None:
+            raise self._no_row(f"area.{section}", number_format, [name for name, there in rows.items() if there])
+        return self._area(f"area.{section}.{number_format}", row)
+
+    def register_area(self) -> Area:
+        """Give the area of one bit of a register.
+
+        Raises
+        ------
+        InputError
+            If the table has no areas.
+        """
+        return self._area("area.register_bit", self._areas().register_bit)
+
+    def transistor_area(self) -> Area:
+        """Give the area of one transistor of the skip logic.
+
+        It is the area of a 32-bit integer adder over the transistors of one that was synthesised as the skip logic was.
+        Gates, wires and drive strengths like the adder's are assumed, so that it is never `verified`.
+
+        Raises
+        ------
+        InputError
+            If the table has no areas, no adder among them, or no file of the skip logic.
+        """
+        adder = self.unit_area("add", "int32")
+        if self._skip_logic is None or self.skip_logic_csv is None:
+            raise InputError.of(f"energy table {self.name}", "no skip_logic_csv", "a file of the skip logic")
+        counted = (
+            f"transistors counted by synthesis ({self.skip_logic_csv.file}), each a share of an int32 adder's area"
+        )
+        row = f"{self.skip_logic_csv.file} x {adder.row}"
+        return Area(row, adder.mm2 / self._skip_logic.int32_adder, f"{counted}: {adder.source}", False)
 
     def dram_price(self, standard: str) -> Price:
         """Price a DRAM access of a standard such as ``hbm2``; `Price.pj_per_bit` is the energy per bit.
@@ -289,10 +288,10 @@ class EnergyTable(Part):
         ratio = round(row.pj / row.of_pj, 12)
         return Price(f"ratios.{name}", ratio, 1, self._source(row.source), row.verified)
 
-    def leakage_price(self, name: Literal["mac", "sram_kib"]) -> Price:
-        """Give the leakage of one MAC or one KiB as energy per nanosecond (1 mW is 1 pJ/ns)."""
-        row: LeakageRow = getattr(self.leakage, name)
-        return Price(f"leakage.{name}", row.mw, 1, self._source(row.source), row.verified)
+    def mac_leakage_price(self) -> Price:
+        """Give the leakage of one MAC as energy per nanosecond (1 mW is 1 pJ/ns)."""
+        row = self.leakage.mac
+        return Price("leakage.mac", row.mw, 1, self._source(row.source), row.verified)
 
     def needed_by(self, operand: str, accumulator: str, dram_standard: str | None) -> list[Problem]:
         """Say which rows a machine needs and the table lacks."""
@@ -310,14 +309,29 @@ class EnergyTable(Part):
         rows: Mapping[str, Row | None] = owner if isinstance(owner, Mapping) else dict(owner)
         row = rows.get(key)
         if row is None:
-            there = [name for name, present in rows.items() if present is not None]
-            raise InputError.of(
-                f"energy table {self.name}",
-                f"no row {section}.{key}",
-                f"one of {', '.join(f'{section}.{name}' for name in there) or 'its rows'}",
-                nearest(key, there) or "name another format or standard, or add the row to a table of your own",
-            )
+            raise self._no_row(section, key, [name for name, present in rows.items() if present is not None])
         return Price(f"{section}.{key}", row.pj, row.bits, self._source(row.source), row.verified)
+
+    def _no_row(self, section: str, key: str, there: list[str]) -> InputError:
+        return InputError.of(
+            f"energy table {self.name}",
+            f"no row {section}.{key}",
+            f"one of {', '.join(f'{section}.{name}' for name in there) or 'its rows'}",
+            nearest(key, there) or "name another format or standard, or add the row to a table of your own",
+        )
+
+    def _areas(self) -> Areas:
+        if self.area is None:
+            raise InputError.of(f"energy table {self.name}", "no section area", "multiply, add, register_bit, sram_csv")
+        return self.area
+
+    def _area(self, name: str, row: AreaRow) -> Area:
+        return Area(name, row.um2 / 1e6, self._source(row.source), row.verified)
+
+    def _of_rows(self, rows: tuple[SramRow, ...]) -> tuple[str, bool]:
+        """Join the sources of SRAM rows, and say whether all are verified."""
+        sources = "; ".join(dict.fromkeys(self._source(row.source) for row in rows))
+        return sources, all(row.verified for row in rows)
 
     def _source(self, source: str) -> str:
         return self.sources.get(source, source)
@@ -334,84 +348,12 @@ class EnergyTable(Part):
         if (self.parts.select is None) == (self.skip_logic_csv is None):
             found = "neither parts.select nor" if self.parts.select is None else "both parts.select and"
             raise wrong(f"{found} skip_logic_csv", "one of them: a selector has one price")
+        if (self.leakage.sram_kib is None) == (self.leakage.sram_csv is None):
+            found = "neither leakage.sram_kib nor" if self.leakage.sram_kib is None else "both leakage.sram_kib and"
+            raise wrong(f"{found} leakage.sram_csv", "one of them: a buffer leaks once")
+        if self.sram_width_rule and self.sram_csv is None:
+            found = f"sram_width_rule {self.sram_width_rule} with rows of sram"
+            raise wrong(found, "the rule with sram_csv alone, so that families do not mix")
         if not self.dram:
             raise wrong("no rows under dram", "at least one DRAM standard")
         return self
-
-
-def load_energy_table(
-    name_or_path: str | os.PathLike[str], relative_to: str | os.PathLike[str] | None = None
-) -> EnergyTable:
-    """Load an energy table.
-
-    Parameters
-    ----------
-    name_or_path : str or path
-        A shipped table's name (`arch_configs/energy/`), or a file.
-    relative_to : path, optional
-        The folder that a relative path starts from, mostly `Architecture.folder`; where there is no such file
-        in it, the working folder.
-
-    Raises
-    ------
-    InputError
-        With every problem of the file, each with its place.
-    """
-    chosen: str | os.PathLike[str] = name_or_path
-    if relative_to is not None and is_path(name_or_path):
-        beside = Path(relative_to) / name_or_path
-        if "\0" not in str(beside) and beside.exists():
-            chosen = beside
-    path = find_file(chosen, "energy", energy_table_names(), "energy table")
-    source = os.fspath(chosen) if is_path(chosen) else f"arch_configs/energy/{path.name}"
-    document = read_document(path, source)
-    if not isinstance(document.data, dict):
-        expected = "an energy table: name, technology_nm, multiply, add, sram, dram, ..."
-        raise InputError(document.problems or [not_a_mapping(document, expected)])
-    table = _parse(document)
-    if table.sram_csv is not None:
-        wanted = table.sram_csv
-        rows_path = path.parent / wanted.file
-        rows = read_sram_csv(rows_path, wanted.technology_nm, wanted.source, wanted.verified)
-        table._sram_rows = rows
-    if table.skip_logic_csv is not None:
-        # Beside the table; a table of one's own may use the shipped file without a copy of it.
-        places = (path.parent / table.skip_logic_csv.file, config_root() / "energy" / table.skip_logic_csv.file)
-        table._skip_logic = read_skip_logic(next((file for file in places if file.exists()), places[0]))
-    return table
-
-
-def _parse(document: Document) -> EnergyTable:
-    problems = list(document.problems)
-    try:
-        table = EnergyTable.model_validate_json(json.dumps(document.data))
-    except ValidationError as error:
-        told = {problem.where for problem in problems}
-        found = problems_of(error, EnergyTable, document.data, document.place)
-        raise InputError([*problems, *(p for p in found if p.where not in told)]) from None
-    problems += _unknown_sources(document, table)
-    if problems:
-        raise InputError(problems)
-    return table
-
-
-def _unknown_sources(document: Document, table: EnergyTable) -> list[Problem]:
-    """Find sources of a single word that `sources` does not explain: most likely a misspelt short name."""
-    problems: list[Problem] = []
-
-    def walk(data: Any, path: tuple[str | int, ...]) -> None:
-        if isinstance(data, dict):
-            source = data.get("source")
-            if isinstance(source, str) and " " not in source.strip() and source not in table.sources:
-                known = list(table.sources)
-                expected = "a key of sources" + (f" ({', '.join(known)})" if known else "") + ", or a sentence"
-                where = document.place((*path, "source"))
-                problems.append(Problem(where, repr(source), expected, nearest(source, known)))
-            for key, value in data.items():
-                walk(value, (*path, key))
-        elif isinstance(data, list):
-            for index, value in enumerate(data):
-                walk(value, (*path, index))
-
-    walk(document.data, ())
-    return problems

@@ -33,6 +33,7 @@ class Count(IntEnum):
     THRESHOLD_VALUES = 22
     DRAM_READ_BYTES = 23
     DRAM_WRITE_BYTES = 24
+    MASK_BITS_PACKED = 25
 
 
 COUNTS: tuple[str, ...] = tuple(c.name.lower() for c in Count)

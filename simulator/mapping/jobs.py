@@ -291,3 +291,4 @@ class ProductJobs:
         counts[Count.GATE_BACKWARD_VALUES] = epilogue.gate_backward_values
         if arch.skipping.uses_mask:
             counts[Count.THRESHOLD_VALUES] = epilogue.gate_backward_values
+            counts[Count.MASK_BITS_PACKED] = epilogue.gate_backward_values  # a bit for each value that was judged

@@ -27,6 +27,21 @@ def write_text_atomically(path: PathLike, text: str | Iterable[str]) -> Path:
     InputError
         If the file cannot be written there.
     """
+    return _write_atomically(path, (part.encode() for part in ([text] if isinstance(text, str) else text)))
+
+
+def write_bytes_atomically(path: PathLike, content: bytes) -> Path:
+    """Write a binary file as `write_text_atomically` writes a text.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written there.
+    """
+    return _write_atomically(path, [content])
+
+
+def _write_atomically(path: PathLike, parts: Iterable[bytes]) -> Path:
     target = _target(path)
     partial = target.parent / f".{uuid.uuid4().hex}.partial"
     try:
@@ -35,8 +50,8 @@ def write_text_atomically(path: PathLike, text: str | Iterable[str]) -> Path:
     except OSError as error:
         raise _unwritable(path, error) from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            for part in [text] if isinstance(text, str) else text:
+        with os.fdopen(handle, "wb") as file:
+            for part in parts:
                 file.write(part)
             file.flush()
             os.fsync(file.fileno())

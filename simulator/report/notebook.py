@@ -1,4 +1,4 @@
-"""The report as a notebook shows it: the headline and two tables, in the notebook's own colours."""
+"""The report as a notebook shows it: the headline, its tables and its reasons, in the notebook's own colours."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from html import escape
 
 from simulator.report import numbers, summary
 from simulator.report.result import Report
+from simulator.report.training import Training
 
 _RIGHT = "text-align:right"
 _LEFT = "text-align:left"
@@ -18,13 +19,16 @@ def to_html(report: Report) -> str:
     Returns
     -------
     str
-        One ``<div>``: headline, machine and trace, cycles by phase and product, energy by component, remarks.
+        One ``<div>``: headline, cycles by phase and product, energy by component, the whole training, why the figures
+        are as they are, machine and trace, remarks.
     """
     title = escape(f"{numbers.plain(report.arch.name)} on {summary.steps(report.steps)}")
-    tables = f'<div style="display:flex;flex-wrap:wrap;gap:2em">{_cycles(report)}{_energy(report)}</div>'
+    training = "" if report.training is None else _training(report.training)
+    tables = f'<div style="display:flex;flex-wrap:wrap;gap:2em">{_cycles(report)}{_energy(report)}{training}</div>'
+    reasons = "".join(f"<p>{escape(sentence)}</p>" for sentence in report.explain())
     remarks = "".join(f"<p><em>Note: {escape(remark)}</em></p>" for remark in summary.remarks(report))
     return (
-        f'<div class="skipstone-report"><h4>{title}</h4>{_lines(summary.headline(report))}{tables}'
+        f'<div class="skipstone-report"><h4>{title}</h4>{_lines(summary.headline(report))}{tables}{reasons}'
         "<details><summary>Machine and trace</summary>"
         f"{_lines(summary.provenance(report))}</details>{remarks}</div>"
     )
@@ -40,7 +44,8 @@ def _lines(lines: Iterable[summary.Line]) -> str:
 
 def _cycles(report: Report) -> str:
     compared = report.baseline is not None
-    heads = ["cycles", "share", *(("dense twin", "speed-up") if compared else ()), "utilisation"]
+    unit = numbers.unit_for([report.energy.total_pj], numbers.ENERGY_UNITS)
+    heads = ["cycles", "share", *(("dense twin", "speed-up") if compared else ()), "utilisation", unit.name]
     rows = []
     for row in summary.cycle_rows(report):
         share = numbers.ratio(row.cycles, report.total_cycles)
@@ -49,6 +54,7 @@ def _cycles(report: Report) -> str:
             speedup = numbers.ratio(row.twin_cycles, row.cycles)
             cells += [numbers.count(row.twin_cycles), numbers.times(speedup)]
         cells.append("" if row.utilization is None else numbers.percent(row.utilization))
+        cells.append("" if row.energy_pj is None else numbers.aligned(row.energy_pj, unit))
         rows.append((row.name, row.level, cells))
     return _table("Cycles", heads, rows)
 
@@ -68,6 +74,22 @@ def _energy(report: Report) -> str:
             cells += [numbers.aligned(row.twin, unit), saved]
         rows.append((row.name, 0 if row is every else 1, cells))
     return _table("Energy", heads, rows)
+
+
+def _training(training: Training) -> str:
+    rows = summary.training_rows(training)
+    time = numbers.unit_for([row.time_us for row in rows], numbers.TIME_UNITS)
+    energy = numbers.unit_for([row.energy_pj for row in rows], numbers.ENERGY_UNITS)
+    twin = training.run.twin_cycles is not None
+    heads = ["steps", "zeros", time.name, *(["speed-up"] if twin else []), energy.name, *(["saved"] if twin else [])]
+    body = []
+    for row in rows:
+        cells = [numbers.count(row.steps), numbers.percent(row.sparsity), numbers.aligned(row.time_us, time)]
+        cells += [numbers.times(row.speedup)] if twin else []
+        cells.append(numbers.aligned(row.energy_pj, energy))
+        cells += ["-" if row.energy_saving is None else numbers.percent(row.energy_saving)] if twin else []
+        body.append((row.name, row.level, cells))
+    return _table("Whole training", heads, body)
 
 
 def _table(title: str, heads: Sequence[str], rows: Iterable[tuple[str, int, Sequence[str]]]) -> str:

@@ -16,10 +16,19 @@ class Unit:
     size: float
 
 
-ENERGY_UNITS = (Unit("pJ", 1), Unit("nJ", 1e3), Unit("uJ", 1e6), Unit("mJ", 1e9), Unit("J", 1e12))
+ENERGY_UNITS = (
+    Unit("pJ", 1),
+    Unit("nJ", 1e3),
+    Unit("uJ", 1e6),
+    Unit("mJ", 1e9),
+    Unit("J", 1e12),
+    Unit("kJ", 1e15),
+    Unit("MJ", 1e18),
+)
 TIME_UNITS = (Unit("ns", 1e-3), Unit("us", 1), Unit("ms", 1e3), Unit("s", 1e6))
 BYTE_UNITS = (Unit("B", 1), Unit("kB", 1e3), Unit("MB", 1e6), Unit("GB", 1e9), Unit("TB", 1e12))
-COUNT_UNITS = (Unit("", 1), Unit("G", 1e9), Unit("T", 1e12), Unit("P", 1e15), Unit("E", 1e18))
+MM2 = Unit("mm2", 1)
+COUNT_UNITS = (Unit("", 1), Unit("M", 1e6), Unit("G", 1e9), Unit("T", 1e12), Unit("P", 1e15), Unit("E", 1e18))
 
 
 def unit_for(values: Iterable[float], units: tuple[Unit, ...]) -> Unit:
@@ -67,9 +76,9 @@ def data(value_bytes: int) -> str:
     return f"{scaled(value_bytes, unit)} {unit.name}"
 
 
-def count(value: int) -> str:
-    """Say a count in full with thousands separators; beyond `LARGEST_IN_FULL` in G, T, P or E."""
-    if abs(value) < LARGEST_IN_FULL:
+def count(value: int, largest_in_full: int = LARGEST_IN_FULL) -> str:
+    """Say a count in full with thousands separators; from `largest_in_full` on in M, G, T, P or E."""
+    if abs(value) < largest_in_full:
         return f"{value:,}"
     unit = unit_for([value], COUNT_UNITS)
     return f"{scaled(value, unit)} {unit.name}"

@@ -69,6 +69,20 @@ class ReportPlots:
         """Draw `cycles_by_product`."""
         return cycles_by_product(self._report, ax)
 
+    def break_even(self) -> tuple[Axes, Axes]:
+        """Draw `simulator.report.break_even_plot.gains_by_sparsity`, if the report has a break-even.
+
+        Raises
+        ------
+        ValueError
+            If it has none.
+        """
+        from simulator.report.break_even_plot import gains_by_sparsity
+
+        if self._report.break_even is None:
+            raise ValueError("no break-even in this report: see simulator.explore.find_break_even")
+        return gains_by_sparsity(self._report.break_even)
+
 
 def energy_by_component(report: Report, ax: Axes | None = None) -> Axes:
     """Draw the energy of this machine and of its dense twin, each a bar stacked by component.

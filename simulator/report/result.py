@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.arch import Architecture
-from simulator.energy import EnergyReport
+from simulator.energy import AreaReport, EnergyReport, energy_by, energy_delay_js
 from simulator.engine import STALLS, Activity
 from simulator.mapping import Count
+from simulator.report import explanation
+from simulator.report.course import Course, GradientZeros
+from simulator.report.training import Training, integrate
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simulator.report.break_even import BreakEven
     from simulator.report.plots import ReportPlots
 
 SCHEMA_VERSION = 1
@@ -36,8 +40,16 @@ class Report:
         Exact counts.
     energy : EnergyReport
         Their price.
+    area : AreaReport or None
+        The machine's parts on the chip.
+    course : Course or None
+        The training that the recorded steps are from.
+    gradients : tuple of GradientZeros
+        Zeros in the gate gradients of each replayed step.
     baseline, bound : Report or None
         The dense twin and the ideal mechanism on the same machine, if they were replayed.
+    break_even : BreakEven or None
+        From which share of zeros on the machine gains, if that was asked for.
     """
 
     arch: Architecture
@@ -45,8 +57,12 @@ class Report:
     steps: tuple[int, ...]
     activity: Activity
     energy: EnergyReport
+    area: AreaReport | None = None
+    course: Course | None = None
+    gradients: tuple[GradientZeros, ...] = ()
     baseline: Report | None = field(default=None, repr=False)
     bound: Report | None = field(default=None, repr=False)
+    break_even: BreakEven | None = field(default=None, repr=False)
 
     def beside(self, baseline: Report, bound: Report) -> Report:
         """Give the same report with its dense twin's and its bound's."""
@@ -87,6 +103,29 @@ class Report:
             return None
         return 1 - self.energy.total_pj / self.baseline.energy.total_pj
 
+    @property
+    def sparsity(self) -> float:
+        """Share of zeros in the gate gradients of the replayed steps."""
+        elements = sum(g.elements for g in self.gradients)
+        return sum(g.zeros for g in self.gradients) / elements if elements else 0.0
+
+    @property
+    def energy_delay_js(self) -> float:
+        """Energy times time of all replayed steps, in joule seconds."""
+        return energy_delay_js(self.energy, self.activity, self.arch)
+
+    @property
+    def energy_delay_ratio(self) -> float | None:
+        """Energy-delay product over the dense twin's: below 1 is better; None without a baseline."""
+        if self.baseline is None or not self.baseline.energy_delay_js:
+            return None
+        return self.energy_delay_js / self.baseline.energy_delay_js
+
+    @cached_property
+    def training(self) -> Training | None:
+        """The whole training that the recorded steps are from; None unless all of them were replayed."""
+        return integrate(self)
+
     @cached_property
     def savings(self) -> dict[str, float]:
         """Shares of dense MACs that were not executed: backward, layers, network."""
@@ -108,20 +147,35 @@ class Report:
                 sums[name] = sums.get(name, 0) + cycles
         return sums
 
+    def energy_by(self, field_name: str) -> dict[str, float]:
+        """Sum the energy in pJ by ``phase``, ``product`` or ``layer``, in order of appearance.
+
+        Everything that is counted belongs to a product; leakage is dealt out by the cycles that each takes of the run,
+        stalled ones too. Tasks of the vector unit alone (``gates_backward``) are products here.
+        """
+        groups = energy_by(self.energy, self.activity, self.arch, field_name)
+        return {name: sum(components.values()) for name, components in groups.items()}
+
     @property
     def stalls(self) -> dict[str, int]:
         """Stalled cycles of the array by reason; with its own cycles they sum to the total."""
         return dict(zip(STALLS, self.activity.stalls.sum(axis=0).tolist(), strict=True))
+
+    def explain(self) -> list[str]:
+        """Say in sentences what skipping saves here, because of what, and what limits it."""
+        return explanation.explain(self)
 
     # --- forms -------------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
         """Give the report with the fixed key names of README's "JSON report"; plain Python numbers throughout."""
         totals = self.activity.totals()
+        area = self.area if self.area is not None and self.area.lines else None
         report: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "architecture": {"name": self.arch.name, "digest": self.arch.digest},
             "trace": {"sha256": self.trace_sha256, "steps": list(self.steps)},
+            "sparsity": self.sparsity,
             "macs": {
                 **{kind: totals[f"macs_{kind}"] for kind in ("dense", "executed", "gated", "skipped")},
                 **{f"saving_{name}": value for name, value in self.savings.items()},
@@ -133,13 +187,25 @@ class Report:
                 "stalls": self.stalls,
             },
             "time_us": self.time_us,
-            "energy_pj": {"total": self.energy.total_pj, "by_component": self.energy.by_component()},
+            "energy_pj": {
+                "total": self.energy.total_pj,
+                "by_component": self.energy.by_component(),
+                **{f"by_{name}": self.energy_by(name) for name in ("phase", "product", "layer")},
+                "making_zeros": self.energy.making_zeros_pj,
+            },
+            "energy_delay_js": self.energy_delay_js,
+            "area_mm2": None if area is None else {"total": area.total_mm2, "by_component": area.by_component()},
+            "macs_per_mm2": None if area is None else area.macs_per_mm2,
             "dram_bytes": {"read": totals["dram_read_bytes"], "write": totals["dram_write_bytes"]},
             "utilization": self.utilization,
             "baseline": None if self.baseline is None else self.baseline.to_dict(),
             "speedup": self.speedup,
             "energy_saving": self.energy_saving,
+            "energy_delay_ratio": self.energy_delay_ratio,
             "bound_speedup": self.bound_speedup,
+            "training": None if self.training is None else self.training.to_dict(),
+            "break_even": None if self.break_even is None else self.break_even.to_dict(),
+            "explanation": explanation.to_dict(self),
             "products": self.products(),
         }
         return report

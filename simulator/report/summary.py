@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.arch import Architecture
+from simulator.energy import AreaReport
 from simulator.engine import Activity
 from simulator.mapping import Count
 from simulator.report import numbers
+from simulator.report.break_even import BreakEven
 from simulator.report.result import Report
+from simulator.report.training import Stretch, Training
 
 Line = tuple[str, str]
 
@@ -39,8 +42,30 @@ def headline(report: Report) -> list[Line]:
     )
     clock = f"{numbers.count(report.arch.clock_mhz)} MHz"
     lines.append(("time", f"{numbers.time(report.time_us)}, {numbers.count(report.total_cycles)} cycles at {clock}"))
+    if report.training is not None:
+        lines.append(("training", whole_training(report.training)))
     lines.append(("utilisation", f"{numbers.percent(report.utilization)} of the array's MAC slots"))
+    if report.energy_delay_ratio is not None:
+        ratio = f"{report.energy_delay_ratio:.3f} of the dense twin's"
+        lines.append(("energy-delay", f"{report.energy_delay_js:.4g} Js, {ratio}"))
+    if report.area is not None and report.area.lines:
+        lines.append(("area", _area(report.area)))
     return lines
+
+
+def whole_training(training: Training) -> str:
+    """Say what a training takes, beside the dense twin's where there is one."""
+    run = training.run
+    said = f"{numbers.time(run.seconds * 1e6)}, {numbers.energy(run.joules * 1e12)}"
+    if run.twin_seconds is not None and run.twin_joules is not None:
+        twin = f"{numbers.time(run.twin_seconds * 1e6)}, {numbers.energy(run.twin_joules * 1e12)}"
+        said += f" (dense twin {twin})"
+    return f"{numbers.count(training.course.total_steps)} steps: {said}"
+
+
+def _area(area: AreaReport) -> str:
+    per_mm2 = "" if area.macs_per_mm2 is None else f", {area.macs_per_mm2:.1f} MACs per mm2"
+    return f"{numbers.aligned(area.total_mm2, numbers.MM2)} mm2 of cells{per_mm2}"
 
 
 def _instead(report: Report, twin: Report) -> str:
@@ -153,6 +178,8 @@ class CycleRow:
         The dense twin's; None without one.
     utilization : float or None
         Executed MACs over slots in these cycles; None where it is not the array that works.
+    energy_pj : float or None
+        Of the products; None for stalls, whose leakage is dealt out to the products that they hold up.
     """
 
     name: str
@@ -160,15 +187,19 @@ class CycleRow:
     cycles: int
     twin_cycles: int | None
     utilization: float | None
+    energy_pj: float | None
 
 
 def cycle_rows(report: Report) -> list[CycleRow]:
     """List where the cycles go: phases, their products, stalls by reason and the total."""
     here, twin = _cycles(report), None if report.baseline is None else _cycles(report.baseline)
     slots_per_cycle = report.arch.multipliers
+    by_phase, by_product = report.energy_by("phase"), report.energy_by("product")
     rows: list[CycleRow] = []
 
-    def add(name: str, level: int, keys: list[tuple[str, str]], works: bool = True) -> None:
+    def add(
+        name: str, level: int, keys: list[tuple[str, str]], energy_pj: float | None = None, works: bool = True
+    ) -> None:
         cycles = sum(here.get(key, (0, 0))[0] for key in keys)
         executed = sum(here.get(key, (0, 0))[1] for key in keys)
         rows.append(
@@ -178,21 +209,23 @@ def cycle_rows(report: Report) -> list[CycleRow]:
                 cycles,
                 None if twin is None else sum(twin.get(key, (0, 0))[0] for key in keys),
                 numbers.ratio(executed, cycles * slots_per_cycle) if works else None,
+                energy_pj,
             )
         )
 
     phases = dict.fromkeys(phase for phase, _ in here if phase != STALLED)
     for phase in phases:
         parts = [key for key in here if key[0] == phase]
-        add(phase, 0, parts)
+        add(phase, 0, parts, by_phase[phase])
         for key in parts:
-            add(key[1], 1, [key])
+            if here[key][0] or by_product[key[1]]:  # with ideal memory, tasks of the vector unit are nothing
+                add(key[1], 1, [key], by_product[key[1]])
     stalls = [key for key in here if key[0] == STALLED]
     either = [key for key in stalls if here[key][0] or (twin is not None and twin[key][0])]
     add("stalls", 0, stalls, works=False)
     for key in either:
         add(key[1], 1, [key], works=False)
-    add("total", 0, list(here))
+    add("total", 0, list(here), report.energy.total_pj)
     return rows
 
 
@@ -202,9 +235,8 @@ def _cycles(report: Report) -> dict[tuple[str, str], tuple[int, int]]:
     sums: dict[tuple[str, str], tuple[int, int]] = {}
     executed = activity.counts[:, Count.MACS_EXECUTED].tolist()
     for key, cycles, macs in zip(activity.keys, activity.array_cycles.tolist(), executed, strict=True):
-        if key.k:
-            before = sums.get((key.phase, key.product), (0, 0))
-            sums[key.phase, key.product] = (before[0] + cycles, before[1] + macs)
+        before = sums.get((key.phase, key.product), (0, 0))
+        sums[key.phase, key.product] = (before[0] + cycles, before[1] + macs)
     return sums | {(STALLED, reason): (cycles, 0) for reason, cycles in report.stalls.items()}
 
 
@@ -222,6 +254,7 @@ class LayerRow:
         Share of the layer's dense MACs that was not executed.
     dram_bytes : int
         Read and written.
+    energy_pj : float
     """
 
     name: str
@@ -229,18 +262,19 @@ class LayerRow:
     twin_cycles: int | None
     saving: float
     dram_bytes: int
+    energy_pj: float
 
 
 def layer_rows(report: Report) -> list[LayerRow]:
     """List what each layer takes, in order of appearance."""
     twin = None if report.baseline is None else _layer_cycles(report.baseline.activity)
-    rows = []
+    rows, energy_pj = [], report.energy_by("layer")
     for name, cycles in _layer_cycles(report.activity).items():
         chosen = report.activity.where(layer=name)
         counts = report.activity.select(chosen)
         moved = int(counts[Count.DRAM_READ_BYTES] + counts[Count.DRAM_WRITE_BYTES])
         twin_cycles = None if twin is None else twin.get(name, 0)
-        rows.append(LayerRow(name, cycles, twin_cycles, report.activity.saving(chosen), moved))
+        rows.append(LayerRow(name, cycles, twin_cycles, report.activity.saving(chosen), moved, energy_pj[name]))
     return rows
 
 
@@ -250,6 +284,83 @@ def _layer_cycles(activity: Activity) -> dict[str, int]:
     for key, cycles in zip(activity.keys, spent, strict=True):
         sums[key.layer] = sums.get(key.layer, 0) + cycles
     return sums
+
+
+@dataclass(frozen=True)
+class TrainingRow:
+    """A line of the table of a whole training.
+
+    Attributes
+    ----------
+    name : str
+    level : int
+        1 a phase, 0 the whole or something else of it.
+    steps : float
+        Optimiser steps.
+    recorded_steps : int or None
+        None where it is not a stretch of the training but the mean of all.
+    sparsity : float
+    time_us, energy_pj : float
+    speedup, energy_saving : float or None
+        None without a dense twin.
+    """
+
+    name: str
+    level: int
+    steps: int
+    recorded_steps: int | None
+    sparsity: float
+    time_us: float
+    energy_pj: float
+    speedup: float | None
+    energy_saving: float | None
+
+
+def training_rows(training: Training) -> list[TrainingRow]:
+    """List the phases of a training, all of it, and the mean epoch where the trace says how long one is."""
+
+    def row(name: str, level: int, stretch: Stretch) -> TrainingRow:
+        return TrainingRow(
+            name,
+            level,
+            len(stretch.steps),
+            stretch.recorded_steps,
+            stretch.sparsity,
+            stretch.seconds * 1e6,
+            stretch.joules * 1e12,
+            stretch.speedup,
+            stretch.energy_saving,
+        )
+
+    rows = [row(f"to {100 * float(phase.until):g} %", 1, phase) for phase in training.phases]
+    whole = row("total", 0, training.run)
+    rows.append(whole)
+    per_epoch, epochs = training.course.steps_per_epoch, training.epochs
+    if per_epoch is not None and epochs:
+        mean = replace(whole, name="mean epoch", steps=per_epoch, recorded_steps=None)
+        rows.append(replace(mean, time_us=whole.time_us / epochs, energy_pj=whole.energy_pj / epochs))
+    return rows
+
+
+def break_even(found: BreakEven) -> list[Line]:
+    """Say from which share of zeros on the machine gains, and how that was found."""
+    return [
+        ("break-even", f"in time, skipping {found.time}"),
+        ("", f"in energy, it {found.energy}"),
+        ("", f"({found.method})"),
+    ]
+
+
+def training_range(training: Training) -> str | None:
+    """Say between what the sums lie whatever happened between recorded steps; None where they are not uncertain."""
+    (least_s, most_s), (least_j, most_j) = training.seconds_range, training.joules_range
+    if least_s == most_s and least_j == most_j:
+        return None
+    time, energy = numbers.time, numbers.energy
+    return (
+        f"{time(least_s * 1e6)} to {time(most_s * 1e6)} and {energy(least_j * 1e12)} to {energy(most_j * 1e12)}, if "
+        "each step was like the cheaper, or the dearer, of its recorded neighbours"
+    )
 
 
 @dataclass(frozen=True)

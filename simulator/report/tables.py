@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulator.energy import COMPONENTS
 from simulator.engine import STALLS
 from simulator.mapping import COUNTS
 from simulator.report.result import Report
@@ -24,8 +25,9 @@ def product_frame(report: Report) -> pd.DataFrame:
     DataFrame
         Columns ``step, layer, product, time, phase, recorded, m, k, n``; every count by its name in
         `simulator.mapping.COUNTS`; ``array_cycles``; ``stall_<reason>_cycles``; ``start_cycle, end_cycle``,
-        which count from the beginning of the run. ``time`` is missing where the product is not of a serial
-        chain. The array's cycles and the stalls sum to the run's cycles.
+        which count from the beginning of the run; ``energy_<component>_pj`` and their sum ``energy_pj``. ``time``
+        is missing where the product is not of a serial chain. The array's cycles and the stalls sum to the run's
+        cycles, and energies to the run's energy: leakage is dealt out by the cycles that a product takes of the run.
     """
     import pandas as pd
 
@@ -37,8 +39,21 @@ def product_frame(report: Report) -> pd.DataFrame:
     columns["array_cycles"] = activity.array_cycles
     columns |= {f"stall_{reason}_cycles": activity.stalls[:, index] for index, reason in enumerate(STALLS)}
     columns |= {"start_cycle": activity.start, "end_cycle": activity.end}
+    columns |= _energy_columns(report)
     whole = dict.fromkeys(("step", "m", "k", "n"), np.int64)
     return pd.DataFrame(columns).astype({**whole, "recorded": bool})
+
+
+def _energy_columns(report: Report) -> dict[str, Any]:
+    """Price the counts of each product: float64 [P] by column."""
+    activity = report.activity
+    cycles = activity.array_cycles + activity.stalls.sum(axis=1)
+    sums = {component: np.zeros(len(activity.keys)) for component in COMPONENTS}
+    for line in report.energy.lines:
+        counted = cycles if line.counter is None else activity.counts[:, line.counter]
+        sums[line.component] += counted * line.pj_each
+    named = {f"energy_{component}_pj": energy for component, energy in sums.items()}
+    return {**named, "energy_pj": sum(sums.values(), np.zeros(len(activity.keys)))}
 
 
 def energy_frame(report: Report) -> pd.DataFrame:

@@ -7,8 +7,10 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from simulator.energy import AreaReport
 from simulator.report import numbers, summary
 from simulator.report.result import Report
+from simulator.report.training import Training
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,11 +18,12 @@ if TYPE_CHECKING:
 
 DEFAULT_WIDTH = 80
 NARROWEST, WIDEST = 80, 110  # below, numbers would be cut; beyond, the eye loses the line
-LONGEST_LAYER_NAME = 18  # leaves room for the numbers in 80 columns
+LONGEST_LAYER_NAME = 15  # leaves room for the numbers in 80 columns
+LARGEST_CYCLES_IN_FULL = 10**8  # as do these: two columns of ten characters
 SUM_STYLE = "bold"
 
 
-def render(report: Report, width: int | None = None, color: bool | None = None) -> str:
+def render(report: Report, width: int | None = None, color: bool | None = None, verbose: bool = False) -> str:
     """Lay the report out as text.
 
     Parameters
@@ -31,6 +34,8 @@ def render(report: Report, width: int | None = None, color: bool | None = None) 
         at most 110.
     color : bool, optional
         Whether to use ANSI colours; by default only where stdout is a terminal and ``NO_COLOR`` is not set.
+    verbose : bool
+        Also tell the area by component, with what must be known of it.
 
     Returns
     -------
@@ -54,12 +59,12 @@ def render(report: Report, width: int | None = None, color: bool | None = None) 
         highlight=False,
         no_color=None if color is None else not color,
     )
-    for part in _parts(report):
+    for part in _parts(report, verbose):
         console.print(part)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).strip("\n") + "\n"
 
 
-def _parts(report: Report) -> list[RenderableType]:
+def _parts(report: Report, verbose: bool) -> list[RenderableType]:
     from rich.text import Text
 
     title = Text(f"{numbers.plain(report.arch.name)} on {summary.steps(report.steps)}", style="bold")
@@ -71,8 +76,17 @@ def _parts(report: Report) -> list[RenderableType]:
     parts += [_slots(report), "", _energy(report), ""]
     if not report.arch.ideal_memory:
         parts += [_dram(report), ""]
+    if verbose and report.area is not None and report.area.lines:
+        parts += [_area(report.area, None if report.baseline is None else report.baseline.area), ""]
+        parts += [_lines([("note", numbers.plain(note)) for note in report.area.notes], "yellow"), ""]
+    if report.training is not None:
+        parts += [_training(report.training), _lines(_training_lines(report.training)), ""]
+    if report.break_even is not None:
+        parts += [_lines(summary.break_even(report.break_even)), ""]
     if remarks := summary.remarks(report):
         parts += [_lines([("note", remark) for remark in remarks], "yellow"), ""]
+    for sentence in report.explain():
+        parts.append(Text(numbers.plain(sentence)))
     return parts
 
 
@@ -101,27 +115,31 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _cycles(report: Report) -> Table:
-    table = _table("Cycles", "cycles", "share", *_compared(report, "dense twin", "speed-up"), "utilisation")
+    unit = numbers.unit_for([report.energy.total_pj], numbers.ENERGY_UNITS)
+    table = _table("Cycles", "cycles", "share", *_compared(report, "dense twin", "speed-up"), "util.", unit.name)
     for row in summary.cycle_rows(report):
-        cells = [_indented(row.name, row.level), numbers.count(row.cycles)]
+        cells = [_indented(row.name, row.level), _cycle_count(row.cycles)]
         cells.append(_share(row.cycles, report.total_cycles))
         if row.twin_cycles is not None:
-            cells.append(numbers.count(row.twin_cycles))
+            cells.append(_cycle_count(row.twin_cycles))
             cells.append(_speedup(row.cycles, row.twin_cycles))
         cells.append("" if row.utilization is None else numbers.percent(row.utilization))
+        cells.append("" if row.energy_pj is None else numbers.aligned(row.energy_pj, unit))
         table.add_row(*cells, style=None if row.level else SUM_STYLE)
     return table
 
 
 def _layers(rows: list[summary.LayerRow], with_dram: bool) -> Table:
     twin = ["dense twin", "speed-up"] if rows[0].twin_cycles is not None else []
-    table = _table("Layers", "cycles", *twin, "MACs saved", *(["DRAM"] if with_dram else []))
+    unit = numbers.unit_for([row.energy_pj for row in rows], numbers.ENERGY_UNITS)
+    table = _table("Layers", "cycles", *twin, "MACs saved", *(["DRAM"] if with_dram else []), unit.name)
     for row in rows:
-        cells = [numbers.shortened(row.name, LONGEST_LAYER_NAME), numbers.count(row.cycles)]
+        cells = [numbers.shortened(row.name, LONGEST_LAYER_NAME), _cycle_count(row.cycles)]
         if row.twin_cycles is not None:
-            cells += [numbers.count(row.twin_cycles), _speedup(row.cycles, row.twin_cycles)]
+            cells += [_cycle_count(row.twin_cycles), _speedup(row.cycles, row.twin_cycles)]
         cells.append(numbers.percent(row.saving))
-        table.add_row(*cells, *([numbers.data(row.dram_bytes)] if with_dram else []))
+        cells += [numbers.data(row.dram_bytes)] if with_dram else []
+        table.add_row(*cells, numbers.aligned(row.energy_pj, unit))
     return table
 
 
@@ -164,12 +182,51 @@ def _dram(report: Report) -> Table:
     return table
 
 
+def _area(area: AreaReport, twin: AreaReport | None) -> Table:
+    here = area.by_component()
+    there = None if twin is None else twin.by_component()
+    table = _table("Area", "mm2", "share", *(["dense twin"] if there is not None else []))
+    rows = [(name, 1, mm2, None if there is None else there.get(name, 0.0)) for name, mm2 in here.items()]
+    rows.append(("total", 0, area.total_mm2, None if twin is None else twin.total_mm2))
+    for name, level, mm2, twin_mm2 in rows:
+        cells = [_indented(name, level), numbers.aligned(mm2, numbers.MM2), _share(mm2, area.total_mm2)]
+        cells += [] if twin_mm2 is None else [numbers.aligned(twin_mm2, numbers.MM2)]
+        table.add_row(*cells, style=None if level else SUM_STYLE)
+    return table
+
+
+def _training(training: Training) -> Table:
+    rows = summary.training_rows(training)
+    time = numbers.unit_for([row.time_us for row in rows], numbers.TIME_UNITS)
+    energy = numbers.unit_for([row.energy_pj for row in rows], numbers.ENERGY_UNITS)
+    twin = training.run.twin_cycles is not None
+    speedup, saved = (["speed-up"], ["saved"]) if twin else ([], [])
+    table = _table("Whole training", "steps", "recorded", "zeros", time.name, *speedup, energy.name, *saved)
+    for row in rows:
+        recorded = "" if row.recorded_steps is None else numbers.count(row.recorded_steps)
+        cells = [_indented(row.name, row.level), numbers.count(row.steps), recorded, numbers.percent(row.sparsity)]
+        cells += [numbers.aligned(row.time_us, time), *([numbers.times(row.speedup)] if twin else [])]
+        saving = "-" if row.energy_saving is None else numbers.percent(row.energy_saving)
+        cells += [numbers.aligned(row.energy_pj, energy), *([saving] if twin else [])]
+        table.add_row(*cells, style=SUM_STYLE if row.name == "total" else None)
+    return table
+
+
+def _training_lines(training: Training) -> list[summary.Line]:
+    between = summary.training_range(training)
+    return [("how", training.method), *([] if between is None else [("range", between)])]
+
+
 def _compared(report: Report, *columns: str) -> tuple[str, ...]:
     return () if report.baseline is None else columns
 
 
 def _indented(name: str, level: int) -> str:
     return "  " * level + name
+
+
+def _cycle_count(cycles: int) -> str:
+    return numbers.count(cycles, LARGEST_CYCLES_IN_FULL)
 
 
 def _share(part: float, whole: float) -> str:

@@ -127,10 +127,16 @@ def test_steps_choose_recorded_steps(words: list[str], text: str, steps: list[in
 def test_no_baseline_leaves_the_comparisons_out(words: list[str]) -> None:
     data = json.loads(call(*words, "--format", "json", "--no-baseline").stdout)
     with_baseline = json.loads(call(*words, "--format", "json").stdout)
-    compared = ("baseline", "speedup", "energy_saving", "bound_speedup")
-    assert [data[key] for key in compared] == [None] * 4
+    compared = ("baseline", "speedup", "energy_saving", "energy_delay_ratio", "bound_speedup")
+    assert [data[key] for key in compared] == [None] * 5
     assert all(with_baseline[key] is not None for key in compared)
-    same = [key for key in data if key not in compared]
+    within = ("baseline", "speedup", "energy_saving")
+    assert [data["training"][key] for key in within] == [None] * 3
+    for training in (data["training"], with_baseline["training"]):
+        for stretch in (training, *training["phases"]):
+            for key in within:
+                del stretch[key]
+    same = [key for key in data if key not in (*compared, "explanation")]
     assert {key: data[key] for key in same} == {key: with_baseline[key] for key in same}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.report.files import check_writable, make_folder, write_text_atomically
+from simulator.report.files import check_writable, make_folder, write_bytes_atomically, write_text_atomically
 from traces import InputError
 
 
@@ -16,6 +16,14 @@ def test_text_is_written_as_utf8_with_plain_line_breaks(tmp_path: Path) -> None:
     path = write_text_atomically(tmp_path / "a.txt", ["dé", "jà\n"])
     assert path.read_bytes() == "déjà\n".encode()
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_bytes_are_written_as_they_are(tmp_path: Path) -> None:
+    content = bytes(range(256)) + b"\r\n"
+    assert write_bytes_atomically(tmp_path / "a.png", content).read_bytes() == content
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+    with pytest.raises(InputError, match="no folder"):
+        write_bytes_atomically(tmp_path / "missing" / "a.png", content)
 
 
 def test_a_failure_midway_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:

@@ -28,6 +28,15 @@ def test_html_is_well_formed_and_has_headline_and_both_tables(report: Report) ->
         assert (name in found) == (energy_pj > 0)
 
 
+def test_html_has_the_whole_training_and_the_reasons(report: Report) -> None:
+    assert report.training is not None
+    text = " ".join("".join(ET.fromstring(report._repr_html_()).itertext()).split())
+    assert "Whole training" in cells(report)
+    assert f"{report.training.course.total_steps} steps: " in text
+    for sentence in report.explain():
+        assert sentence in text
+
+
 def test_names_are_escaped(report: Report) -> None:
     nasty = '<script>alert("&")</script>'
     html = replace(report, arch=report.arch.replaced("name", nasty))._repr_html_()

@@ -16,16 +16,24 @@ TOP = [
     "schema_version",
     "architecture",
     "trace",
+    "sparsity",
     "macs",
     "cycles",
     "time_us",
     "energy_pj",
+    "energy_delay_js",
+    "area_mm2",
+    "macs_per_mm2",
     "dram_bytes",
     "utilization",
     "baseline",
     "speedup",
     "energy_saving",
+    "energy_delay_ratio",
     "bound_speedup",
+    "training",
+    "break_even",
+    "explanation",
     "products",
 ]
 NESTED = {
@@ -41,7 +49,9 @@ NESTED = {
         "saving_network",
     },
     "cycles": {"total", "by_phase", "by_product", "stalls"},
-    "energy_pj": {"total", "by_component"},
+    "energy_pj": {"total", "by_component", "by_phase", "by_product", "by_layer", "making_zeros"},
+    "area_mm2": {"total", "by_component"},
+    "explanation": {"sentences", "time", "limiter"},
     "dram_bytes": {"read", "write"},
 }
 PRODUCT = {"step", "layer", "product", "m", "k", "n", "macs_dense", "macs_executed", "cycles", "start", "end"}
@@ -87,7 +97,36 @@ def test_cycles_sum_to_their_total(any_report: Report) -> None:
 def test_energies_sum_to_their_total(any_report: Report) -> None:
     energy = any_report.to_dict()["energy_pj"]
     assert energy["total"] > 0
-    assert sum(energy["by_component"].values()) == pytest.approx(energy["total"], rel=1e-12)
+    for parts in ("by_component", "by_phase", "by_product", "by_layer"):
+        assert sum(energy[parts].values()) == pytest.approx(energy["total"], rel=1e-12), parts
+    lines = {(line.component, line.action): line.pj for line in any_report.energy.lines}
+    made = [("vector_unit", "threshold"), ("vector_unit", "mask packing"), ("metadata", "write")]
+    assert energy["making_zeros"] == pytest.approx(sum(lines.get(line, 0.0) for line in made))
+    assert (energy["making_zeros"] > 0) == (not any_report.arch.ideal_memory)
+
+
+def test_area_is_the_machines_and_the_twin_has_no_skip_logic(report: Report) -> None:
+    data = report.to_dict()
+    assert sum(data["area_mm2"]["by_component"].values()) == pytest.approx(data["area_mm2"]["total"])
+    assert data["macs_per_mm2"] == pytest.approx(report.arch.multipliers / data["area_mm2"]["total"])
+    assert data["area_mm2"]["by_component"]["skip_logic"] > 0
+    assert "skip_logic" not in data["baseline"]["area_mm2"]["by_component"]
+    assert data["baseline"]["area_mm2"]["total"] < data["area_mm2"]["total"]
+
+
+def test_the_energy_delay_product_is_joules_times_seconds(report: Report) -> None:
+    data = report.to_dict()
+    for one in (data, data["baseline"]):
+        expected = one["energy_pj"]["total"] * 1e-12 * one["time_us"] * 1e-6
+        assert one["energy_delay_js"] == pytest.approx(expected, rel=1e-12)
+    ratio = data["energy_delay_ratio"]
+    assert ratio == pytest.approx(data["energy_delay_js"] / data["baseline"]["energy_delay_js"])
+    assert ratio == pytest.approx((1 - data["energy_saving"]) / data["speedup"])
+
+
+def test_sparsity_is_the_share_of_zeros_in_the_gate_gradients(any_report: Report) -> None:
+    assert any_report.to_dict()["sparsity"] == pytest.approx(0.8, abs=0.01)
+    assert [g.step for g in any_report.gradients] == list(any_report.steps)
 
 
 def test_macs_sum_and_savings_follow_from_the_products(any_report: Report) -> None:

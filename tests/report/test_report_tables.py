@@ -8,6 +8,7 @@ import io
 import pandas as pd
 import pytest
 
+from simulator.energy import COMPONENTS, energy_by
 from simulator.engine import STALLS
 from simulator.mapping import COUNTS
 from simulator.report import Report
@@ -23,6 +24,8 @@ def test_product_frame_has_a_row_per_product_and_every_count(report: Report) -> 
         "array_cycles",
         *(f"stall_{reason}_cycles" for reason in STALLS),
         *("start_cycle", "end_cycle"),
+        *(f"energy_{component}_pj" for component in COMPONENTS),
+        "energy_pj",
     ]
     assert {name: int(frame[name].sum()) for name in COUNTS} == report.activity.totals()
 
@@ -33,6 +36,18 @@ def test_product_frame_cycles_and_stalls_sum_to_the_run(report: Report) -> None:
     assert int(frame["array_cycles"].sum() + frame[stalls].to_numpy().sum()) == report.total_cycles
     assert int(frame["end_cycle"].max()) == report.total_cycles
     assert (frame["start_cycle"] <= frame["end_cycle"]).all()
+
+
+def test_product_frame_has_the_energy_of_each_product(report: Report) -> None:
+    frame = report.frame()
+    for component, energy_pj in report.energy.by_component().items():
+        assert frame[f"energy_{component}_pj"].sum() == pytest.approx(energy_pj)
+    assert frame["energy_pj"].sum() == pytest.approx(report.energy.total_pj)
+    for field in ("phase", "product", "layer"):
+        parts = energy_by(report.energy, report.activity, report.arch, field)
+        sums = frame.groupby(field)["energy_pj"].sum()
+        assert sums.to_dict() == pytest.approx({name: sum(each.values()) for name, each in parts.items()})
+        assert report.energy_by(field) == pytest.approx(sums.to_dict())
 
 
 def test_product_frame_agrees_with_the_products_of_the_json(report: Report) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from plain.cases import machine
@@ -11,6 +12,7 @@ from plain.cases import machine
 from simulator.engine import ActivityBuilder
 from simulator.report import Report, numbers, summary
 from simulator.report.terminal import render
+from simulator.run import simulate
 
 HUGE = 10**9
 
@@ -44,7 +46,7 @@ def test_no_line_is_longer_than_80(name: str, large: bool, request: pytest.Fixtu
 def test_no_number_is_cut_off_at_80_columns(report: Report, factor: int) -> None:
     text = render(huge(report, factor), width=80, color=False)
     assert "…" not in text  # this is how rich cuts
-    assert text.count("lstm1-xxxxxxxxx...") == 1
+    assert text.count("lstm1-xxxxxx...") == 1
 
 
 @pytest.mark.parametrize("width", [20, 79, 80, 100, 300])
@@ -141,6 +143,61 @@ def test_layer_cycles_sum_to_the_run(report: Report) -> None:
     assert [row.name for row in rows] == ["lstm0", "lstm1", "classifier"]
     assert sum(row.cycles for row in rows) == report.total_cycles
     assert sum(row.twin_cycles or 0 for row in rows) == report.baseline.total_cycles
+
+
+def test_the_last_lines_are_the_explanation(report: Report, lone_report: Report) -> None:
+    for one in (report, lone_report):
+        text = " ".join(render(one, width=80, color=False, verbose=True).split())
+        assert text.endswith(" ".join(one.explain()))
+
+
+def test_the_whole_training_is_told_by_phase(report: Report) -> None:
+    training = report.training
+    assert training is not None
+    text = render(report, width=80, color=False)
+    lines = dict(summary.headline(report))
+    assert lines["training"].startswith(
+        f"{len(training.run.steps)} steps: {numbers.time(training.run.seconds * 1e6)}, "
+    )
+    assert "Whole training" in text
+    for phase in training.phases:
+        row = re.search(
+            rf"^  to {100 * float(phase.until):g} % +{len(phase.steps)} +{phase.recorded_steps} (.*)", text, re.M
+        )
+        assert row is not None
+        assert numbers.percent(phase.sparsity) in row.group(1)
+        assert numbers.times(phase.speedup) in row.group(1)
+    assert " ".join(training.method.split()) in " ".join(text.split())
+
+
+def test_a_part_of_a_training_is_not_told_as_the_whole(small_trace: Path) -> None:
+    part = simulate(machine(memory={}), small_trace, steps=(7, None), baseline=False)
+    text = render(part, width=80, color=False)
+    assert "training" not in text
+
+
+def test_area_by_component_and_its_notes_are_told_where_asked_for(report: Report) -> None:
+    plain, verbose = (render(report, width=80, color=False, verbose=v) for v in (False, True))
+    assert report.area is not None
+    for component, mm2 in report.area.by_component().items():
+        row = rf"^  {component} +{re.escape(numbers.aligned(mm2, numbers.MM2))} +[<\d.]+ %  "
+        assert re.search(row, verbose, re.M), component
+    assert "\nArea " in verbose
+    assert "\nArea " not in plain
+    assert "cells alone" in verbose
+    assert f"{numbers.aligned(report.area.total_mm2, numbers.MM2)} mm2 of cells" in plain
+
+
+def test_energy_stands_beside_the_cycles_of_products_and_layers(report: Report) -> None:
+    text = render(report, width=80, color=False)
+    unit = numbers.unit_for([report.energy.total_pj], numbers.ENERGY_UNITS)
+    layers = report.energy_by("layer")
+    layer_unit = numbers.unit_for(layers.values(), numbers.ENERGY_UNITS)
+    told = [*report.energy_by("product").items(), *report.energy_by("phase").items()]
+    for name, energy_pj in told:
+        assert re.search(rf"^ *{name} .* {re.escape(numbers.aligned(energy_pj, unit))}$", text, re.M), name
+    for name, energy_pj in layers.items():
+        assert re.search(rf"^{name} .* {re.escape(numbers.aligned(energy_pj, layer_unit))}$", text, re.M), name
 
 
 def test_a_run_of_nothing_can_be_told(report: Report) -> None:

@@ -127,6 +127,8 @@ def test_record_takes_every_setting_and_says_so_in_the_header(text, tmp_path, ch
     recording = record_char_lm(settings, tmp_path / "run.npz")
     assert recording.header["settings"] == {**settings.fixed(), "steps": 9}
     assert recording.header["precision"] == settings.precision
+    windows = (recording.header["corpus"]["characters"]["train"] - 1) // settings.batch // settings.sequence
+    assert recording.header["training"] == {"total_steps": 9, "steps_per_epoch": windows}
     assert recording.header["final"]["valid_loss"] < 4
     assert json.dumps(recording.header["settings"])
 
