@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # is for text, is left out. What comes after the seventh series gets the same colours again, hatched.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442")
 HATCHES = ("", "///", "...", "xxx")
-GREYS = ("#4D4D4D", "#6E6E6E", "#8F8F8F", "#ABABAB", "#C6C6C6", "#E0E0E0")
+GREYS = ("#4D4D4D", "#666666", "#808080", "#999999", "#B3B3B3", "#CCCCCC", "#E6E6E6")
 
 # Components and products always have the same look, so that two plots can be compared.
 COMPONENTS = (

@@ -248,7 +248,7 @@ def test_digest_is_that_of_the_canonical_json() -> None:
     import hashlib
 
     text = (
-        '{"array":{"columns":32,"pass_overhead_cycles":0,"rows":32},"clock_mhz":1000,"energy_table":"cmos_45nm",'
+        '{"array":{"columns":32,"pass_overhead_cycles":0,"rows":32,"shapes":[]},"clock_mhz":1000,"energy_table":"cmos_45nm",'
         '"memory":"ideal","name":"m","precision":{"accumulator":"fp32","operand":"fp16"},'
         '"skipping":{"mechanism":"dense"}}'
     )
