@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from simulator.mapping.accounting import array_counts, count_buffer_reads
 from simulator.mapping.counts import Count
 from simulator.mapping.passes import PassTable, feed_cycles
+from simulator.mapping.places import Places
 from simulator.mapping.plan import NONE, OUTPUT, SHARED, SKIP, PlannedProduct, PlanTable
 from simulator.mapping.skip_tiles import SkipTile
 from simulator.mapping.tiling import Tiling
@@ -65,6 +66,7 @@ class ProductJobs:
         self.first_job = self.last_job = NONE
         self._last_of_rows: dict[int, int] = {}
         self.array_cycles = self.feed_cycles = 0
+        self._places = Places(traffic, product)
         if passes is not None:
             self._cycles = passes.counts.cycles + arch.array.pass_overhead_cycles
             self._feed = feed_cycles(arch, product, passes, tiling.columns)
@@ -143,7 +145,7 @@ class ProductJobs:
             if q == 0:
                 output_of[i, j] = self._load_output(i, m * n, partial.take(m * n))
             elif not tiling.sums_stay:
-                output_of[i, j] = self._load_sums(m * n, job_of[i, j])
+                output_of[i, j] = self._load_sums(i, j, m * n, job_of[i, j])
             output = output_of[i, j]
             for load in (skip, shared, output):
                 if load != NONE:
@@ -152,8 +154,10 @@ class ProductJobs:
             spills = not completes and not tiling.sums_stay
             drains = (completes or spills) and self.passes is not None
             store_bytes = stores.take(m * n) + self._store_skip(i, m, j, n) if completes else 0
+            store_address = self._places.result(store_bytes)
             if spills:
                 store_bytes = traffic.accumulator_bytes(m * n)
+                store_address = self._places.sums(i, j, tiling)
             self.counts[Count.DRAM_WRITE_BYTES] += store_bytes
             table.add_job(
                 product=self.index,
@@ -165,6 +169,7 @@ class ProductJobs:
                 tail_cycles=-(-min(m, tiling.rows) * min(n, tiling.columns) // port) if drains else 0,
                 vector_cycles=traffic.vector_cycles(forward.take(m * n), backward.take(m * n)) if completes else 0,
                 store_bytes=store_bytes,
+                store_address_bytes=store_address,
                 load_skip=skip,
                 load_shared=shared,
                 load_output=output,
@@ -212,11 +217,12 @@ class ProductJobs:
     def _load_shared(self, j: int, n: int, q: int) -> int:
         """Load a tile of the shared operand, unless an earlier product of the chain left it there."""
         bits = self._positions(q) * n * self.traffic.arch.precision.operand_bits
+        address = self._places.shared(j, n, q, self.tiling)
         if not self.tiling.shared_resident:
-            return self._load(SHARED, bits, bits)
+            return self._load(SHARED, bits, bits, address)
         tile = (self.product.shared_operand, j, q)
         if tile not in self.resident:
-            self.resident[tile] = self._load(SHARED, bits, bits)
+            self.resident[tile] = self._load(SHARED, bits, bits, address)
         return self.resident[tile]
 
     def _load_skip(self, i: int, m: int, q: int, held: int) -> int:
@@ -229,13 +235,15 @@ class ProductJobs:
             whole = slice(0, product.m), slice(0, product.k)
             tile = self.traffic.skip.tile(product, *whole, int(self.passes.nonzeros.sum()))
             self._count_skip_written(tile)
-            return self._load(SKIP, 8 * tile.room_bytes, 0)
+            return self._load(SKIP, 8 * tile.room_bytes, 0, 0)
         rows = slice(i * self.tiling.tile_m, i * self.tiling.tile_m + m)
         positions = slice(q * self.tiling.tile_k, q * self.tiling.tile_k + self._positions(q))
         nonzeros = int(self.passes.nonzeros[q, self._passes_of(i)].sum())
         tile = self.traffic.skip.tile(product, rows, positions, nonzeros)
         self._count_skip_written(tile)
-        return self._load(SKIP, 8 * tile.room_bytes, 8 * tile.dram_bytes, after=self._stored_before(i, skip=True))
+        after = self._stored_before(i, skip=True)
+        address = self._places.skip(i, m, q, self.tiling)
+        return self._load(SKIP, 8 * tile.room_bytes, 8 * tile.dram_bytes, address, after)
 
     def _count_skip_written(self, tile: SkipTile) -> None:
         self.counts[Count.SKIP_BUFFER_BITS_WRITTEN] += tile.value_bits
@@ -251,12 +259,12 @@ class ProductJobs:
         """Allocate an output tile, and fetch what its epilogue needs."""
         space_bits = values * self.traffic.arch.precision.accumulator_bits
         after = self._stored_before(i, skip=False) if partial_bytes else NONE
-        return self._load(OUTPUT, space_bits, partial_bytes * 8, after=after)
+        return self._load(OUTPUT, space_bits, partial_bytes * 8, self._places.partial(partial_bytes), after)
 
-    def _load_sums(self, values: int, job: int) -> int:
+    def _load_sums(self, i: int, j: int, values: int, job: int) -> int:
         """Allocate an output tile, and fetch the sums that a job before sent to DRAM."""
         bits = values * self.traffic.arch.precision.accumulator_bits
-        return self._load(OUTPUT, bits, bits, after=job)
+        return self._load(OUTPUT, bits, bits, self._places.sums(i, j, self.tiling), job)
 
     def _stored_before(self, i: int, skip: bool) -> int:
         """The job whose results must be in DRAM before a tile of rows can be loaded; -1: none.
@@ -268,7 +276,7 @@ class ProductJobs:
             return self._maker(i)
         return max((self._awaited(a) for a in product.after if a.on_chip == (skip and product.in_chain)), default=NONE)
 
-    def _load(self, buffer: int, space_bits: int, dram_bits: int, after: int = NONE) -> int:
+    def _load(self, buffer: int, space_bits: int, dram_bits: int, address_bytes: int, after: int = NONE) -> int:
         dram_bytes = bytes_of_bits(dram_bits)
         self.counts[Count.DRAM_READ_BYTES] += dram_bytes
         if buffer == SHARED:
@@ -280,6 +288,7 @@ class ProductJobs:
             buffer=buffer,
             space_bytes=bytes_of_bits(space_bits),
             dram_bytes=dram_bytes,
+            address_bytes=address_bytes,
             after_job=after,
             last_job=NONE,
         )

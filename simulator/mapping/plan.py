@@ -67,12 +67,12 @@ class Plan:
         1 where the job's output tile leaves the output buffer: it ends an accumulation, or its sums go to DRAM.
     job_drain_cycles, job_tail_cycles : [J]
         Output port: time for the whole tile, and for what the last pass leaves after the array is done.
-    job_vector_cycles, job_store_bytes : [J]
+    job_vector_cycles, job_store_bytes, job_store_address_bytes : [J]
     job_first_load : [J + 1]
         Loads ``job_first_load[j]`` up to ``job_first_load[j + 1]`` are first needed by job j.
     job_load_skip, job_load_shared, job_load_output : [J]
         The load that holds each operand's tile of the job; -1: it needs none.
-    load_buffer, load_space_bytes, load_dram_bytes : [L]
+    load_buffer, load_space_bytes, load_dram_bytes, load_address_bytes : [L]
     load_after_job : [L]
         The job that must be stored before the bytes exist; -1: none.
     load_last_job : [L]
@@ -95,6 +95,7 @@ class Plan:
     job_tail_cycles: Int64s
     job_vector_cycles: Int64s
     job_store_bytes: Int64s
+    job_store_address_bytes: Int64s
     job_first_load: Int64s
     job_load_skip: Int64s
     job_load_shared: Int64s
@@ -102,6 +103,7 @@ class Plan:
     load_buffer: Int64s
     load_space_bytes: Int64s
     load_dram_bytes: Int64s
+    load_address_bytes: Int64s
     load_after_job: Int64s
     load_last_job: Int64s
     capacity_bytes: tuple[int, int, int]
@@ -127,11 +129,12 @@ JOB_DEFAULTS = {
     "tail_cycles": 0,
     "vector_cycles": 0,
     "store_bytes": 0,
+    "store_address_bytes": 0,
     "load_skip": NONE,
     "load_shared": NONE,
     "load_output": NONE,
 }
-LOAD_COLUMNS = ("buffer", "space_bytes", "dram_bytes", "after_job", "last_job")
+LOAD_COLUMNS = ("buffer", "space_bytes", "dram_bytes", "address_bytes", "after_job", "last_job")
 
 
 class PlanTable:

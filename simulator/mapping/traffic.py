@@ -8,6 +8,9 @@ from simulator.mapping.skip_tiles import SkipOperands, StoredMasks
 from simulator.memory import BandwidthDram, bytes_of_bits
 from simulator.workload import Product
 
+# Tensors begin on whole multiples of it: our choice, a burst of any DRAM or a few of them.
+ALIGNMENT_BYTES = 256
+
 
 class Traffic:
     """Converts a product's values to bytes and cycles of one machine.
@@ -22,12 +25,21 @@ class Traffic:
 
     def __init__(self, arch: Architecture, masks: StoredMasks) -> None:
         self.arch = arch
+        self._places: dict[tuple[str, ...], int] = {}
+        self._free_bytes = 0
         self.memory = arch.system
         self.dram = BandwidthDram(*arch.dram_bytes_per_cycle, arch.dram_latency_cycles, self.memory.dram.queue)
         buffers = [getattr(self.memory.buffers, name) for name in BUFFERS]
         self.capacity_bytes: tuple[int, int, int] = tuple(b.capacity_bytes for b in buffers)
         self.room_bytes: tuple[int, int, int] = tuple(b.slot_bytes for b in buffers)
         self.skip = SkipOperands(self.memory.formats, arch.precision.operand_bits, arch.skipping.uses_mask, masks)
+
+    def place(self, tensor: tuple[str, ...], size_bytes: int) -> int:
+        """Give the address of a tensor; a new one lies after all others, on the next whole `ALIGNMENT_BYTES`."""
+        if tensor not in self._places:
+            self._places[tensor] = self._free_bytes
+            self._free_bytes += size_bytes + -size_bytes % ALIGNMENT_BYTES
+        return self._places[tensor]
 
     def operand_bytes(self, values: int) -> int:
         """Bytes of so many operand values, laid out dense."""
