@@ -127,6 +127,7 @@ def test_partial_sums_go_to_dram_and_come_back() -> None:
     back = spilled.load_buffer == OUTPUT
     assert spilled.load_dram_bytes[back].tolist() == [0] * 32 + [sums_bytes] * 32
     assert spilled.load_after_job[back].tolist() == [-1] * 32 + list(range(32))
+    assert spilled.load_address_bytes[back][32:].tolist() == spilled.job_store_address_bytes[:32].tolist()
     counts = spilled.products[0].counts
     assert counts[Count.DRAM_WRITE_BYTES] == 64 * 4 * 4 + 256
     assert run(spilled).total_cycles == compiled.run(spilled).total_cycles
