@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from simulator.skipping.kernels import compiled
+from simulator.compiling import compiled
 
 Int64s = npt.NDArray[np.int64]
 NEVER = np.int64(2**62)

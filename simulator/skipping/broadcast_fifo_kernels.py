@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.arch.mechanism import Counts, Words
-from simulator.skipping.kernels import compiled, lowest_in
+from simulator.compiling import compiled
+from simulator.skipping.kernels import lowest_in
 
 
 @compiled

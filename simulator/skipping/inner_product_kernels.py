@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.arch.mechanism import Counts, Words
-from simulator.skipping.kernels import compiled
+from simulator.compiling import compiled
 
 Int64s = npt.NDArray[np.int64]
 

@@ -7,26 +7,17 @@ numba caches beside this file, or in the user's own cache folder where that is n
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 import numpy as np
 from numba.extending import intrinsic
 
 from simulator.arch.mechanism import Counts, Words
+from simulator.compiling import compiled
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 UNLIMITED = np.iinfo(np.int64).max
 """Stands for an unlimited depth, refill or number of banks inside kernels."""
-
-
-def compiled(function: Function) -> Function:
-    """Compile on first call, without the interpreter lock; cached where some folder is writeable."""
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # numba found no folder for its cache: compile anew in each process
-        return numba.njit(nogil=True)(function)
 
 
 @intrinsic

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.arch.mechanism import Counts, Words
-from simulator.skipping.kernels import compiled
+from simulator.compiling import compiled
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.arch.mechanism import Counts, Words
-from simulator.skipping.kernels import compiled, lowest_in, ones_in
+from simulator.compiling import compiled
+from simulator.skipping.kernels import lowest_in, ones_in
 
 # Columns of the results of `pack_and_stream`.
 LOADING, STREAMING, STALLED, PACKINGS, PLACED, EXECUTED, FETCHED = range(7)

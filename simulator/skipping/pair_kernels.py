@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.arch.mechanism import Counts, Words
-from simulator.skipping.kernels import compiled, ones_in
+from simulator.compiling import compiled
+from simulator.skipping.kernels import ones_in
 
 Int32s = npt.NDArray[np.int32]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from simulator.skipping.kernels import compiled
+from simulator.compiling import compiled
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]

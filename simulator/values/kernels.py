@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from simulator.skipping.kernels import UNLIMITED, compiled
+from simulator.compiling import compiled
+from simulator.skipping.kernels import UNLIMITED
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
