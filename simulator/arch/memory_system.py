@@ -86,8 +86,8 @@ AddressMapping = Literal[
     "row_bank_group_channel_column",
 ]
 
-Channels = Annotated[Literal["auto"] | Annotated[int, Field(ge=1)], WrapValidator(auto_or_whole)]
 MOST_CHANNELS = 1024
+Channels = Annotated[Literal["auto"] | Annotated[int, Field(ge=1)], WrapValidator(auto_or_whole)]
 
 RATE_KEYS = {"bandwidth_gb_per_s": 64.0, "latency_ns": 100.0}
 """Keys that only the level `bandwidth` has, and what they are where a file does not say."""
@@ -122,7 +122,7 @@ class Dram(Part):
         min_length=1,
         description="Level timing: a standard under arch_configs/dram/, or a file relative to this one.",
     )
-    channels: Annotated[Literal["auto"] | Annotated[int, Field(ge=1, le=1024)], WrapValidator(auto_or_whole)] = Field(
+    channels: Channels = Field(
         default="auto", description="Level timing: channels in all; auto: those of the standard's device or stack."
     )
     page: Literal["open", "closed"] = Field(
