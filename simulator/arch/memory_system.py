@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, WrapValidator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from simulator.arch.parts import Part, Thousandths, TileSize, thousandths
+from simulator.arch.parts import Part, Thousandths, TileSize, auto_or_whole, thousandths
+from simulator.arch.problems import wrong
 
 
 class Buffer(Part):
@@ -75,29 +78,118 @@ class Buffers(Part):
     output: OutputBuffer = Field(default=OutputBuffer(), description="Holds sums on their way to the vector unit.")
 
 
-class Dram(Part):
-    """Off-chip memory as a server with a rate and a latency."""
+# Orders of the fields of an address, from its most to its least significant part; a column is a burst of a row.
+AddressMapping = Literal[
+    "row_bank_column_group_channel",
+    "row_bank_group_column_channel",
+    "row_column_bank_group_channel",
+    "row_bank_group_channel_column",
+]
 
+MOST_CHANNELS = 1024
+Channels = Annotated[Literal["auto"] | Annotated[int, Field(ge=1)], WrapValidator(auto_or_whole)]
+
+RATE_KEYS = {"bandwidth_gb_per_s": 64.0, "latency_ns": 100.0}
+"""Keys that only the level `bandwidth` has, and what they are where a file does not say."""
+
+TIMING_KEYS = ("timing", "channels", "page", "address_mapping", "scheduler", "controller_queue")
+"""Keys that only the level `timing` reads."""
+
+
+class Dram(Part):
+    """Off-chip memory: a server with a rate and a latency, or banks with timings behind a controller."""
+
+    level: Literal["bandwidth", "timing"] = Field(
+        default="bandwidth",
+        description="bandwidth: a rate and a latency. timing: channels, banks and rows, command by command.",
+    )
     standard: str = Field(
         default="hbm2", min_length=1, description="Names the row dram.<standard> of the energy table."
     )
-    bandwidth_gb_per_s: Thousandths = Field(
-        default=64.0, gt=0, le=1e6, description="Sustained rate in GB/s (10^9 bytes), at most three decimals."
+    bandwidth_gb_per_s: Annotated[Thousandths, Field(gt=0, le=1e6)] | None = Field(
+        default=None,
+        description="Sustained rate in GB/s (10^9 bytes), at most three decimals; null: 64 at level bandwidth. At "
+        "level timing it must be null, because the standard says it.",
     )
-    latency_ns: Thousandths = Field(
-        default=100.0, ge=0, le=1e6, description="From a request to its first byte, in nanoseconds."
+    latency_ns: Annotated[Thousandths, Field(ge=0, le=1e6)] | None = Field(
+        default=None,
+        description="From a request to its first byte, in nanoseconds; null: 100 at level bandwidth. At level timing "
+        "it must be null, because the standard says it.",
     )
     queue: int = Field(default=16, ge=1, le=65536, description="Requests in flight whose latency overlaps.")
+    timing: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Level timing: a standard under arch_configs/dram/, or a file relative to this one.",
+    )
+    channels: Channels = Field(
+        default="auto", description="Level timing: channels in all; auto: those of the standard's device or stack."
+    )
+    page: Literal["open", "closed"] = Field(
+        default="open",
+        description="Level timing. open: a row stays open until another one or a refresh needs its bank. closed: the "
+        "last access that waits for a row closes it (auto-precharge).",
+    )
+    address_mapping: AddressMapping = Field(
+        default="row_bank_column_group_channel",
+        description="Level timing: fields of an address from its most to its least significant part.",
+    )
+    scheduler: Literal["fr_fcfs", "fcfs"] = Field(
+        default="fr_fcfs",
+        description="Level timing. fr_fcfs: the oldest burst whose row is open and that may go, else the oldest. fcfs: "
+        "the oldest burst alone.",
+    )
+    controller_queue: int = Field(
+        default=32,
+        ge=1,
+        le=256,
+        description="Level timing: bursts of each channel that the scheduler sees, reads and writes each.",
+    )
 
     @property
     def bandwidth_mb_per_s(self) -> int:
-        """Sustained rate in 10^6 bytes per second, a whole number."""
+        """Sustained rate in 10^6 bytes per second, a whole number; level `bandwidth` alone has one."""
+        assert self.bandwidth_gb_per_s is not None
         return thousandths(self.bandwidth_gb_per_s)
 
     @property
     def latency_ps(self) -> int:
-        """Latency in picoseconds, a whole number."""
+        """Latency in picoseconds, a whole number; level `bandwidth` alone has one."""
+        assert self.latency_ns is not None
         return thousandths(self.latency_ns)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_the_rate(cls, data: Any) -> Any:
+        """Give the level `bandwidth` the rate and the latency that nobody wrote."""
+        if isinstance(data, Mapping) and data.get("level", "bandwidth") == "bandwidth":
+            unsaid = {key: value for key, value in RATE_KEYS.items() if data.get(key) is None}
+            return {**data, **unsaid}
+        return data
+
+    @model_validator(mode="after")
+    def _keys_belong_to_the_level(self) -> Dram:
+        errors: list[tuple[str, PydanticCustomError]] = []
+        if self.level == "timing":
+            for key in RATE_KEYS:
+                if (value := getattr(self, key)) is not None:
+                    expected = "null or no such key at level timing: the standard says it"
+                    errors.append((key, wrong(f"{value:g}", expected)))
+            if self.channels != "auto" and self.channels > MOST_CHANNELS:
+                errors.append(("channels", wrong(str(self.channels), f"auto, or at most {MOST_CHANNELS}")))
+            if self.timing is None:
+                hint = "skipstone's own standards are in arch_configs/dram/"
+                errors.append(("timing", wrong("null", "the name of a DRAM standard, or a file", hint)))
+        else:
+            for key in TIMING_KEYS:
+                value, default = getattr(self, key), type(self).model_fields[key].default
+                if value != default:
+                    expected = f"{'null' if default is None else default}, or level: timing beside it"
+                    errors.append((key, wrong(str(value), expected, "level bandwidth does not read this key")))
+        if errors:
+            details: list[InitErrorDetails] = [{"type": error, "loc": (key,), "input": None} for key, error in errors]
+            raise ValidationError.from_exception_data("Dram", details)
+        return self
 
 
 class VectorUnit(Part):

@@ -36,13 +36,14 @@ def thousandths(value: float) -> int:
 Thousandths = Annotated[float, AfterValidator(_in_thousandths)]
 
 
-def _tile(value: object, handler: Callable[[object], int | str]) -> int | str:
+def auto_or_whole(value: object, handler: Callable[[object], int | str]) -> int | str:
+    """Let `auto` and whole numbers of at least 1 through."""
     if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
         return handler(value)
     raise wrong(json.dumps(value), "auto, or a whole number of at least 1")
 
 
-TileSize = Annotated[Literal["auto"] | Annotated[int, Field(ge=1)], WrapValidator(_tile)]
+TileSize = Annotated[Literal["auto"] | Annotated[int, Field(ge=1)], WrapValidator(auto_or_whole)]
 
 
 class Precision(Part):

@@ -63,7 +63,7 @@ def test_wheel_holds_every_module(names: list[str]) -> None:
 
 
 def test_wheel_holds_every_machine_table_space_and_schema(names: list[str]) -> None:
-    kinds = {".yaml": {"machines", "energy", "sweeps"}, ".csv": {"energy"}, ".json": {"schema"}}
+    kinds = {".yaml": {"machines", "energy", "sweeps", "dram"}, ".csv": {"energy"}, ".json": {"schema"}}
     for suffix, folders in kinds.items():
         files = _below("arch_configs", suffix)
         assert {Path(file).parent.name for file in files} == folders

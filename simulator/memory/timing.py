@@ -1,0 +1,167 @@
+"""DRAM at the level `timing`: what the controller and its banks are, as integers, and the state that changes.
+
+`TimingDram` is built once from a machine. `DramState` is a handful of int64 arrays that the compiled functions of
+`simulator.memory.timing_kernels` (`arrive`, `advance`, `settle`) read and write; both engines call those. MODEL.md
+states the rules, ``tests/plain/dram.py`` steps them clock by clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import gcd
+
+import numpy as np
+
+import simulator.memory.timing_state as c
+from simulator.arch import Architecture, DramStandard, load_dram_standard
+from simulator.arch.memory_system import Dram
+from simulator.memory.dram import BandwidthDram
+from simulator.memory.timing_state import DramState, Int64s
+
+
+@dataclass(frozen=True)
+class TimingDram:
+    """A DRAM and its controller, as integers.
+
+    Attributes
+    ----------
+    standard : DramStandard
+    machine_clock_mhz : int
+        The clock in which `arrive` and `advance` count cycles.
+    channels : int
+        Channels in all.
+    page, address_mapping, scheduler : str
+        As in the machine's file.
+    controller_queue : int
+        Bursts of each channel that the scheduler sees, reads and writes each.
+    dma_queue : int
+        Requests that each DMA may have in flight; the DRAM itself does not look at it.
+    """
+
+    standard: DramStandard
+    machine_clock_mhz: int
+    channels: int
+    page: str
+    address_mapping: str
+    scheduler: str
+    controller_queue: int
+    dma_queue: int
+
+    @property
+    def clocks_per_cycle(self) -> tuple[int, int]:
+        """Clocks of the DRAM per machine cycle, an exact fraction (numerator, denominator), reduced."""
+        ratio = self.standard.clock_mhz / self.machine_clock_mhz
+        return ratio.numerator, ratio.denominator
+
+    def to_clock(self, cycle: int) -> int:
+        """Give the first DRAM clock that does not lie before a machine cycle."""
+        numerator, denominator = self.clocks_per_cycle
+        return -(-cycle * numerator // denominator)
+
+    def to_cycle(self, clock: int) -> int:
+        """Give the first machine cycle that does not lie before a DRAM clock."""
+        numerator, denominator = self.clocks_per_cycle
+        return -(-clock * denominator // numerator)
+
+    @property
+    def capacity_bytes(self) -> int:
+        """Bytes of all channels; addresses beyond it begin again at 0."""
+        return self.channels * self.standard.channel_bytes
+
+    @property
+    def peak_mb_per_s(self) -> int:
+        """Bytes that the data pins of all channels can move in a second, in 10^6."""
+        return self.channels * self.standard.channel_mb_per_s
+
+    @property
+    def watermarks(self) -> tuple[int, int]:
+        """Waiting writes at which a channel turns to them, and at which it turns back to waiting reads."""
+        return -(-3 * self.controller_queue // 4), self.controller_queue // 4
+
+    @property
+    def unloaded(self) -> BandwidthDram:
+        """The same memory as a rate and a latency: what the data pins can move, and a read of a closed row, alone.
+
+        The planner estimates with it. Refresh, row misses, turnarounds and queueing only make it slower.
+        """
+        common = gcd(self.peak_mb_per_s, self.machine_clock_mhz)
+        t = self.standard.clocks
+        return BandwidthDram(
+            self.peak_mb_per_s // common,
+            self.machine_clock_mhz // common,
+            self.to_cycle(t.t_rcd_read + t.t_cl),
+            self.dma_queue,
+        )
+
+    def new_state(self, transfers: int, record: int = 0) -> DramState:
+        """Make the state of a DRAM at cycle 0: nothing asked for, all rows closed, no refresh due before tREFI.
+
+        Parameters
+        ----------
+        transfers : int
+            How many transfers will arrive at most; they are numbered 0 to transfers - 1 by the caller.
+        record : int
+            How many commands are recorded; one more raises an `IndexError`. 0: none is, and nothing is raised.
+        """
+        groups, banks = self.standard.organisation.bank_groups, self.standard.banks
+        channels = np.zeros((self.channels, c.CHANNEL_FIELDS), dtype=np.int64)
+        channels[:, c.WHEN] = c.NEVER
+        channels[:, c.NEXT_BURST : c.NEXT_BURST + 2] = -1
+        channels[:, c.DUE] = self.standard.clocks.t_refi
+        channels[:, c.FAW : c.FAW + 4] = -self.standard.clocks.t_faw
+        open_banks = np.zeros((self.channels, banks, c.BANK_FIELDS), dtype=np.int64)
+        open_banks[:, :, c.BANK_ROW] = -1
+        return DramState(
+            spec=self._spec(),
+            totals=np.zeros(c.TOTALS, dtype=np.int64),
+            transfers=np.zeros((transfers, c.TRANSFER_FIELDS), dtype=np.int64),
+            order=np.zeros((2, transfers), dtype=np.int64),
+            arrivals=np.zeros(2, dtype=np.int64),
+            done=np.zeros(transfers, dtype=np.int64),
+            channels=channels,
+            groups=np.zeros((self.channels, groups, c.GROUP_FIELDS), dtype=np.int64),
+            banks=open_banks,
+            windows=np.zeros((self.channels, 2, self.controller_queue, c.ENTRY_FIELDS), dtype=np.int64),
+            record=np.zeros((record, len(c.RECORD_FIELDS)), dtype=np.int64),
+        )
+
+    def _spec(self) -> Int64s:
+        standard = self.standard
+        organisation, t = standard.organisation, standard.clocks
+        spec = np.zeros(c.SPECS, dtype=np.int64)
+        spec[c.CLOCKS_NUMERATOR], spec[c.CLOCKS_DENOMINATOR] = self.clocks_per_cycle
+        spec[c.CHANNELS], spec[c.GROUPS] = self.channels, organisation.bank_groups
+        spec[c.BANKS_PER_GROUP], spec[c.ROWS] = organisation.banks_per_group, organisation.rows
+        spec[c.COLUMNS], spec[c.BURST_BYTES] = standard.bursts_per_row, standard.burst_bytes
+        spec[c.ORDER : c.ORDER + 5] = [c.FIELDS.index(name) for name in reversed(self.address_mapping.split("_"))]
+        spec[c.CLOSED_PAGE], spec[c.FIRST_COME] = self.page == "closed", self.scheduler == "fcfs"
+        spec[c.QUEUE] = self.controller_queue
+        spec[c.HIGH], spec[c.LOW] = self.watermarks
+        spec[c.BUSES], spec[c.BURST] = standard.interface.command_buses, standard.burst_clocks
+        spec[c.T_RCD_READ :] = list(t.model_dump().values())
+        return spec
+
+
+def timing_dram(arch: Architecture) -> TimingDram:
+    """Build the DRAM of a machine at level `timing`.
+
+    Raises
+    ------
+    InputError
+        If the standard is not there or contradicts itself, or the machine has no memory system.
+    """
+    return dram_of(arch.system.dram, arch.clock_mhz, load_dram_standard(arch.system.dram.timing or "", arch.folder))
+
+
+def dram_of(dram: Dram, machine_clock_mhz: int, standard: DramStandard) -> TimingDram:
+    """Build a DRAM from a machine's keys and a standard that is loaded already."""
+    return TimingDram(
+        standard=standard,
+        machine_clock_mhz=machine_clock_mhz,
+        channels=standard.organisation.channels if dram.channels == "auto" else dram.channels,
+        page=dram.page,
+        address_mapping=dram.address_mapping,
+        scheduler=dram.scheduler,
+        controller_queue=dram.controller_queue,
+        dma_queue=dram.queue,
+    )

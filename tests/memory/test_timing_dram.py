@@ -1,0 +1,112 @@
+"""The event-driven DRAM equals the plain one, and does not depend on how it is asked."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plain import dram as plain
+from plain.dram_cases import commands_of, dram, drams, drive, small_standard, streams
+
+from simulator.memory.timing_kernels import advance, arrive, settle
+from simulator.memory.timing_state import NEVER, counters
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_commands_and_completions_are_those_of_the_plain_form(data):
+    d = data.draw(drams())
+    transfers = data.draw(streams(d))
+    end = transfers[-1].cycle + data.draw(st.integers(0, 900))
+    commands, completions = plain.run(d, transfers, end)
+    state, told = drive(d, transfers, end_cycle=end)
+    assert told == completions
+    # Both go on refreshing until the end, or until the last transfer is complete: compare what both have.
+    last = max(c.clock for c in commands if c.transfer >= 0)
+    horizon = max(d.to_clock(end), last + 1)
+    mine = [c for c in commands_of(state) if c.clock < horizon]
+    assert mine == [c for c in commands if c.clock < horizon]
+    assert plain.violations(d.standard, mine) == []
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_results_do_not_depend_on_how_finely_it_is_asked(data):
+    d = data.draw(drams())
+    transfers = data.draw(streams(d))
+    coarse, fine = drive(d, transfers), drive(d, transfers, every_cycle=True)
+    assert coarse[1] == fine[1]
+    for a, b in zip(coarse[0], fine[0], strict=True):
+        if a is not coarse[0].done:  # places of what was given out are left as they were
+            assert np.array_equal(a, b)
+
+
+def closed_loop(d, transfers, in_flight, every_cycle):
+    """Ask for the next transfer when one completes: what arrives depends on what was told."""
+    state = d.new_state(len(transfers), 50_000)
+    told, now, asked = [], 0, 0
+    while len(told) < len(transfers):
+        while asked < len(transfers) and asked - len(told) < in_flight:
+            _, is_write, address, size = transfers[asked]
+            arrive(state, asked, is_write, address, size, now)
+            asked += 1
+        transfer, cycle = -1, now
+        while transfer < 0:
+            transfer, cycle = advance(state, now if every_cycle else NEVER)
+            now = now + 1 if transfer < 0 else int(cycle)
+        told.append((int(transfer), int(cycle)))
+    return commands_of(state), told
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_a_caller_that_reacts_gets_the_same_from_far_limits_as_from_every_cycle(data):
+    d = data.draw(drams())
+    transfers = data.draw(streams(d, longest=20))
+    in_flight = data.draw(st.integers(1, 5))
+    far = closed_loop(d, transfers, in_flight, every_cycle=False)
+    assert far == closed_loop(d, transfers, in_flight, every_cycle=True)
+    # The same arrivals, known beforehand, give the same commands: no decision looked ahead.
+    cycles = [0] * min(in_flight, len(transfers)) + [cycle for _, cycle in far[1]]
+    known = [t._replace(cycle=cycle) for t, cycle in zip(transfers, cycles, strict=False)]
+    commands, completions = plain.run(d, known)
+    assert far[1] == completions
+    assert [c for c in far[0] if c.transfer >= 0] == [c for c in commands if c.transfer >= 0]
+
+
+def test_nothing_outstanding_is_told_at_once_and_refreshes_are_caught_up():
+    d = dram(small_standard(t_refi=100))
+    state = d.new_state(2)
+    assert advance(state, NEVER) == (-1, NEVER)
+    arrive(state, 0, False, 0, 4, 10)
+    first, cycle = advance(state, NEVER)
+    t = d.standard.clocks
+    assert (first, cycle) == (0, 10 + t.t_rcd_read + t.t_cl + d.standard.burst_clocks)
+    pause = 10**12  # stepping it would take hours
+    arrive(state, 1, False, 0, 4, pause + 50)
+    assert advance(state, NEVER) == (1, pause + 50 + cycle - 10)
+    assert counters(state)["refreshes"] == pause // 100
+    settle(state, pause + 1001)
+    assert counters(state)["refreshes"] == pause // 100 + 10
+
+
+def test_reads_come_before_writes_of_the_same_cycle_and_older_ones_first():
+    # Four channels; a write takes as long as a read.
+    d = dram(small_standard({"channels": 4}, t_cl=2, t_rcd_read=3, t_rtw=2))
+    state = d.new_state(4)
+    for number, (is_write, channel) in enumerate([(True, 0), (False, 3), (True, 1), (False, 2)]):
+        arrive(state, number, is_write, 4 * channel, 4, 0)
+    assert [advance(state, NEVER)[0] for _ in range(4)] == [1, 3, 0, 2]
+
+
+def test_counters_count_bursts_activates_and_hits():
+    d = dram(small_standard(t_refi=100))
+    state = d.new_state(2)
+    arrive(state, 0, False, 2, 5, 0)  # touches two bursts, in the two groups
+    arrive(state, 1, True, 8, 4, 0)  # the next column of the first
+    while advance(state, NEVER)[0] >= 0:
+        pass
+    settle(state, 350)
+    assert counters(state) == {
+        "reads": 2, "writes": 1, "activations": 2, "row_hits": 1, "refreshes": 3, "bytes": 9,
+    }  # fmt: skip
