@@ -47,6 +47,8 @@ class Activity:
         ``array_cycles.sum() + stalls.sum()``.
     busy_cycles : dict
         By unit.
+    dram_commands : dict
+        What the DRAM did at the level `timing`, by name; otherwise empty.
     step_cycles : dict
         Cycles of each step.
     events : int
@@ -63,6 +65,7 @@ class Activity:
     stalls: Int64s
     total_cycles: int
     busy_cycles: dict[str, int]
+    dram_commands: dict[str, int]
     step_cycles: dict[int, int]
     events: int
     intervals: tuple[Interval, ...]
@@ -95,6 +98,7 @@ class ActivityBuilder:
             name: [] for name in ("counts", "array_cycles", "start", "end", "stalls")
         }
         self._busy = dict.fromkeys(UNITS, 0)
+        self._dram_commands: dict[str, int] = {}
         self._step_cycles: dict[int, int] = {}
         self._intervals: list[Interval] = []
         self._events = 0
@@ -114,6 +118,8 @@ class ActivityBuilder:
         columns["stalls"].append(times.stalls)
         for unit, cycles in times.busy.items():
             self._busy[unit] += cycles
+        for name, count in times.dram_commands.items():
+            self._dram_commands[name] = self._dram_commands.get(name, 0) + count
         self._intervals += [Interval(i.unit, i.name, i.start + self._now, i.end + self._now) for i in times.intervals]
         self._step_cycles[step] = times.total_cycles
         self._events += times.events
@@ -131,6 +137,7 @@ class ActivityBuilder:
             **joined,
             total_cycles=self._now,
             busy_cycles=self._busy,
+            dram_commands=self._dram_commands,
             step_cycles=self._step_cycles,
             events=self._events,
             intervals=tuple(self._intervals),

@@ -55,8 +55,10 @@ def bounds(plan: Plan, product: int | None = None) -> Bounds:
     loads = np.repeat(own, np.diff(plan.job_first_load))
     dram = 0
     if plan.dram is not None:
-        sizes = np.concatenate([plan.load_dram_bytes[loads], plan.job_store_bytes[own]])
-        dram = int(plan.dram.transfer_cycles(sizes).sum())
+        dram = plan.dram.busy_cycles(
+            np.concatenate([plan.load_address_bytes[loads], plan.job_store_address_bytes[own]]),
+            np.concatenate([plan.load_dram_bytes[loads], plan.job_store_bytes[own]]),
+        )
     return Bounds(
         array=int((plan.job_array_cycles + plan.job_feed_cycles)[own].sum()),
         dram=dram,
@@ -91,7 +93,7 @@ def longest_path_cycles(plan: Plan, own: npt.NDArray[np.bool_]) -> int:
                 if size:
                     after = int(plan.load_after_job[load])
                     exists = 0 if after == NONE else int(stored[after])
-                    start = max(start, exists + dram.least_latency_cycles + dram.transfer_cycles(size))
+                    start = max(start, exists + dram.least_latency_cycles + dram.unloaded.transfer_cycles(size))
         end = start + work[job]
         longest = max(longest, end)
         if plan.job_drains[job]:
@@ -99,6 +101,6 @@ def longest_path_cycles(plan: Plan, own: npt.NDArray[np.bool_]) -> int:
             drained = max(end + int(plan.job_tail_cycles[job]), start + int(plan.job_drain_cycles[job]))
             made[job] = drained + vector + (plan.vector_latency_cycles if vector else 0)
             size = int(plan.job_store_bytes[job])
-            stored[job] = made[job] + (dram.transfer_cycles(size) if dram is not None and size else 0)
+            stored[job] = made[job] + (dram.unloaded.transfer_cycles(size) if dram is not None and size else 0)
             longest = max(longest, int(stored[job]))
     return longest

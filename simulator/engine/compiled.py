@@ -15,6 +15,7 @@ from simulator.engine.event import DeadlockError
 from simulator.engine.event import run as run_event
 from simulator.engine.times import Moments, StepTimes, summarize
 from simulator.mapping.plan import OUTPUT, Plan
+from simulator.memory import TimingDram
 
 if TYPE_CHECKING:
     from simulator.engine.times import Int64s
@@ -30,25 +31,26 @@ def run(plan: Plan) -> StepTimes:
     """
     if plan.dram is None:
         return summarize(plan, _array_alone(plan))
-    from simulator.engine.kernels import walk
+    from simulator.engine.kernels import commands_until, walk
 
     jobs, loads = len(plan.job_product), len(plan.load_buffer)
     started, ended, made, stored = np.zeros((4, jobs), dtype=np.int64)
     allocated, loaded = np.zeros((2, loads), dtype=np.int64)
     output = plan.load_buffer == OUTPUT
+    dram = plan.dram.new_state(loads + jobs) if isinstance(plan.dram, TimingDram) else None
     total = walk(
         plan.job_array_cycles + plan.job_feed_cycles,
         np.flatnonzero(plan.job_drains),
         plan.job_drain_cycles,
         plan.job_tail_cycles,
         plan.job_vector_cycles,
-        plan.dram.transfer_cycles(plan.job_store_bytes),
+        plan.dram.unloaded.transfer_cycles(plan.job_store_bytes),
         plan.job_load_skip,
         plan.job_load_shared,
         plan.job_load_output,
         plan.load_buffer,
         plan.load_space_bytes,
-        plan.dram.transfer_cycles(plan.load_dram_bytes),
+        plan.dram.unloaded.transfer_cycles(plan.load_dram_bytes),
         plan.load_after_job,
         *_by_job(plan.load_last_job, ~output, jobs),
         *_by_job(plan.load_last_job, output, jobs),
@@ -56,8 +58,13 @@ def run(plan: Plan) -> StepTimes:
         plan.waits_for,
         plan.waits_on_chip,
         np.array(plan.capacity_bytes, dtype=np.int64),
-        plan.dram.latency_cycles,
+        plan.dram.unloaded.latency_cycles,
         plan.dram.queue,
+        plan.load_dram_bytes,
+        plan.load_address_bytes,
+        plan.job_store_bytes,
+        plan.job_store_address_bytes,
+        dram,
         plan.vector_latency_cycles,
         started,
         ended,
@@ -69,7 +76,8 @@ def run(plan: Plan) -> StepTimes:
     if total < 0:
         run_event(plan)  # says who waits on what
         raise DeadlockError("the compiled engine is stuck where the event engine is not: please report this plan")
-    return summarize(plan, Moments(started, ended, made, stored, allocated, loaded, int(total)))
+    commands = {} if dram is None else commands_until(dram, int(total))
+    return summarize(plan, Moments(started, ended, made, stored, allocated, loaded, int(total), commands))
 
 
 def _array_alone(plan: Plan) -> Moments:

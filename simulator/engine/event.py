@@ -17,6 +17,8 @@ import simpy
 
 from simulator.engine.times import Int64s, Interval, Moments, StepTimes, summarize
 from simulator.mapping.plan import BUFFERS, NONE, OUTPUT, Plan
+from simulator.memory import BandwidthDram, TimingDram
+from simulator.memory.timing_state import NEVER, DramState
 
 # SimPy handles the events of one instant by priority (urgent 0, normal 1), then age. The DRAM looks at its queue
 # only after everything else of the instant, so what it serves next does not depend on which process ran first.
@@ -87,7 +89,11 @@ class _Machine:
         self.frees_at: dict[int, list[int]] = {}  # job -> loads whose space it gives back
         for load, job in enumerate(plan.load_last_job.tolist()):
             self.frees_at.setdefault(job, []).append(load)
-        self.requests: list[_Request] = []
+        self.requests: list[_Request] = []  # of a DRAM at the level bandwidth
+        self.banks: DramState | None = None  # of one at the level timing, whose transfers are loads and then jobs
+        if isinstance(plan.dram, TimingDram):
+            self.banks = plan.dram.new_state(loads + jobs)
+        self.asked_for: dict[int, simpy.Event] = {}
         self.request_came = env.event()
         self.asked = 0
         self.waiting: dict[str, str] = {}
@@ -99,15 +105,23 @@ class _Machine:
         blocks = [self.array()]
         if self.plan.dram is not None:
             blocks += [self.dma_in(), self.output_port(), self.vector_unit(), self.dma_out()]
-            env.process(self.serve_dram())
+        if isinstance(self.plan.dram, BandwidthDram):
+            env.process(self.serve_dram(self.plan.dram))
         done = env.all_of([env.process(block) for block in blocks])
         events = 0
         while not done.processed:
+            if self.banks is not None and env.peek() > env.now:
+                self.let_banks_work()
             if env.peek() == float("inf"):
                 waits = "; ".join(f"{who} waits for {what}" for who, what in self.waiting.items())
                 raise DeadlockError(f"stuck at cycle {env.now}: {waits}")
             env.step()
             events += 1
+        commands: dict[str, int] = {}
+        if self.banks is not None:
+            from simulator.engine.kernels import commands_until
+
+            commands = commands_until(self.banks, self.now)
         moments = Moments(
             started=times_of(self.started),
             ended=times_of(self.ended),
@@ -116,6 +130,7 @@ class _Machine:
             allocated=np.array(self.allocated_at, dtype=np.int64),
             loaded=times_of(self.loaded),
             total_cycles=self.now,
+            dram_commands=commands,
         )
         return summarize(self.plan, moments, events, tuple(self.intervals or ()))
 
@@ -141,7 +156,11 @@ class _Machine:
                 continue
             if len(in_flight) == plan.dram.queue:
                 yield from self.wait("DMA in", "a place in the DRAM's queue", in_flight.pop(0))
-            in_flight.append(self.request(READ, job, size, self.loaded[load]))
+            done = self.loaded[load]
+            if self.banks is None:
+                in_flight.append(self.request(READ, job, size, done))
+            else:
+                in_flight.append(self.ask_banks(load, False, int(plan.load_address_bytes[load]), size, done))
 
     def array(self) -> Process:
         """Run jobs in order, each as soon as its dependencies and its tiles are there."""
@@ -205,14 +224,16 @@ class _Machine:
                 yield from self.wait("DMA out", "a place in the DRAM's queue", in_flight.pop(0))
             written = self.env.event()
             written.callbacks.append(lambda _, job=job: self.retire(job))
-            in_flight.append(self.request(WRITE, job, size, written))
+            if self.banks is None:
+                in_flight.append(self.request(WRITE, job, size, written))
+            else:
+                address = int(plan.job_store_address_bytes[job])
+                in_flight.append(self.ask_banks(len(self.loaded) + job, True, address, size, written))
         if self.draining:
             yield from self.wait("DMA out", "the last writes", self.stored[self.draining[-1]])
 
-    def serve_dram(self) -> Process:
-        """Serve requests first come, first served, one at a time on the data bus."""
-        dram = self.plan.dram
-        assert dram is not None
+    def serve_dram(self, dram: BandwidthDram) -> Process:
+        """Serve requests first come, first served, one at a time on the data bus: the level `bandwidth`."""
         while True:
             while not self.requests:
                 self.request_came = self.env.event()
@@ -225,6 +246,30 @@ class _Machine:
             yield self.env.timeout(wait + transfer)
             self.note("dram", "read" if request.kind == READ else "write", transfer, request.job)
             request.done.succeed(self.now)
+
+    def let_banks_work(self) -> None:
+        """Let the DRAM at the level `timing` work until something else happens; what it completes happens then.
+
+        Called when all of an instant has happened, as its controller may then decide.
+        """
+        from simulator.memory.timing_kernels import advance
+
+        assert self.banks is not None
+        next_event = self.env.peek()
+        transfer, cycle = advance(self.banks, NEVER if next_event == float("inf") else int(next_event))
+        if transfer >= 0:
+            self.env.timeout(cycle - self.now, transfer).callbacks.append(
+                lambda event: self.asked_for.pop(event.value).succeed(int(self.env.now))
+            )
+
+    def ask_banks(self, transfer: int, is_write: bool, address: int, size_bytes: int, done: simpy.Event) -> simpy.Event:
+        """Ask the DRAM at the level `timing` for a transfer; `done` succeeds with its last byte."""
+        from simulator.memory.timing_kernels import arrive
+
+        assert self.banks is not None
+        arrive(self.banks, transfer, is_write, address, size_bytes, self.now)
+        self.asked_for[transfer] = done
+        return done
 
     # --- parts -------------------------------------------------------------------------------------------
 

@@ -6,9 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.compiling import compiled
+from simulator.memory.timing_kernels import advance, arrive, settle
+from simulator.memory.timing_state import DramState, counters
 
 Int64s = npt.NDArray[np.int64]
 NEVER = np.int64(2**62)
+
+
+def commands_until(dram: DramState, cycle: int) -> dict[str, int]:
+    """Count what a DRAM did up to a cycle, refreshes of idle channels included."""
+    settle(dram, cycle)
+    return counters(dram)
 
 
 @compiled
@@ -37,6 +45,11 @@ def walk(
     free_bytes: Int64s,
     latency_cycles: int,
     queue: int,
+    load_sizes_bytes: Int64s,
+    load_addresses: Int64s,
+    store_sizes_bytes: Int64s,
+    store_addresses: Int64s,
+    dram: DramState | None,
     vector_latency_cycles: int,
     started: Int64s,
     ended: Int64s,
@@ -51,6 +64,8 @@ def walk(
     ``job_cycles`` are the array's own and those of feeding it. ``tiles_of``, ``outputs_of`` and ``waits_of`` [jobs + 1]
     are offsets into ``tiles``, ``outputs`` (loads whose room a job gives back when it ends, and when it is stored) and
     ``waits`` (rows of ``waits_for`` and ``waits_on_chip``). ``free_bytes`` is used up.
+    ``dram`` is the state of a DRAM at the level `timing`, whose transfers are the loads and then the jobs; None at the
+    level `bandwidth`.
     """
     jobs, loads, stores = len(job_cycles), len(load_buffer), len(draining)
     for times in (started, ended, made, stored):
@@ -63,6 +78,7 @@ def walk(
     reads_in = reads_out = writes_in = writes_out = 0  # entered the queue, left it
     reads_done = writes_done = 0
     serving, serving_read, dram_end = -1, False, NEVER
+    finished = -1  # the transfer that the DRAM at the level `timing` completes next
     load = job = 0
     working = False
     port = vector = out = retired = 0  # indices into `draining`
@@ -77,15 +93,26 @@ def walk(
             moved = False
             due = NEVER
             # DRAM: the last byte of what it serves.
+            if dram is not None:
+                while finished >= 0:
+                    if finished < loads:
+                        loaded[finished] = now
+                    else:
+                        written[finished - loads] = True
+                    finished, _ = advance(dram, int(now))
+                    moved = True
             if serving >= 0 and dram_end <= now:
                 if serving_read:
                     loaded[serving] = now
-                    reads_done += 1
                 else:
                     written[serving] = True
-                    writes_done += 1
                 serving = -1
                 moved = True
+            # Places in the queues become free in order.
+            while reads_done < reads_in and loaded[read_queue[reads_done]] <= now:
+                reads_done += 1
+            while writes_done < writes_in and written[write_queue[writes_done]]:
+                writes_done += 1
             # DMA in.
             while load < loads:
                 after = load_after_job[load]
@@ -101,6 +128,8 @@ def walk(
                 elif reads_in - reads_done < queue:
                     read_queue[reads_in], read_arrival[reads_in] = load, now
                     reads_in += 1
+                    if dram is not None:
+                        arrive(dram, load, False, load_addresses[load], load_sizes_bytes[load], int(now))
                 else:
                     break
                 load += 1
@@ -174,6 +203,8 @@ def walk(
                 elif writes_in - writes_done < queue:
                     write_queue[writes_in], write_arrival[writes_in] = j, now
                     writes_in += 1
+                    if dram is not None:
+                        arrive(dram, loads + j, True, store_addresses[j], store_sizes_bytes[j], int(now))
                 else:
                     break
                 out += 1
@@ -187,7 +218,10 @@ def walk(
                 retired += 1
                 moved = True
         # DRAM: what to serve next, oldest first, and of one cycle reads first.
-        if serving < 0:
+        if dram is not None:
+            finished, at = advance(dram, int(due))
+            due = min(due, np.int64(at))
+        elif serving < 0:
             read_waits, write_waits = reads_out < reads_in, writes_out < writes_in
             if read_waits and (not write_waits or read_arrival[reads_out] <= write_arrival[writes_out]):
                 serving, serving_read = read_queue[reads_out], True
@@ -200,7 +234,7 @@ def walk(
                 writes_out += 1
         if serving >= 0:
             due = min(due, dram_end)
-        elif job == jobs and load == loads and retired == stores:  # and nothing is on its way
+        elif finished < 0 and job == jobs and load == loads and retired == stores:  # and nothing is on its way
             for times in (started, ended, made, stored):
                 for i in range(jobs):
                     if times[i] == NEVER:

@@ -45,6 +45,8 @@ class Moments:
         When a tile had its room, and when its bytes were there.
     total_cycles : int
         When all blocks had done their last work.
+    dram_commands : dict
+        What the DRAM did, see `simulator.memory.timing_state.COUNTERS`; empty but at the level `timing`.
     """
 
     started: Int64s
@@ -54,6 +56,7 @@ class Moments:
     allocated: Int64s
     loaded: Int64s
     total_cycles: int
+    dram_commands: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class StepTimes:
         sum to `total_cycles`.
     busy : dict
         Busy cycles by unit, see `UNITS`.
+    dram_commands : dict
+        What the DRAM did, by name; empty but at the level `timing`.
     events : int
         Events that the engine handled; 0 where it has none.
     intervals : tuple of Interval
@@ -83,6 +88,7 @@ class StepTimes:
     end: Int64s
     stalls: Int64s
     busy: dict[str, int]
+    dram_commands: dict[str, int] = field(default_factory=dict)
     events: int = 0
     intervals: tuple[Interval, ...] = field(default=())
 
@@ -102,14 +108,17 @@ def summarize(plan: Plan, moments: Moments, events: int = 0, intervals: tuple[In
         "vector_unit": int(plan.job_vector_cycles.sum()),
     }
     if plan.dram is not None:
-        sizes = np.concatenate([plan.load_dram_bytes, plan.job_store_bytes])
-        busy["dram"] = int(plan.dram.transfer_cycles(sizes).sum())
+        busy["dram"] = plan.dram.busy_cycles(
+            np.concatenate([plan.load_address_bytes, plan.job_store_address_bytes]),
+            np.concatenate([plan.load_dram_bytes, plan.job_store_bytes]),
+        )
     return StepTimes(
         total_cycles=moments.total_cycles,
         start=moments.started[first],
         end=(moments.ended if plan.dram is None else moments.stored)[last],
         stalls=stalls,
         busy=busy,
+        dram_commands=moments.dram_commands,
         events=events,
         intervals=intervals,
     )

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.mapping.tiling import Tiling
-from simulator.memory import BandwidthDram
+from simulator.memory import BandwidthDram, TimingDram
 from simulator.workload import Product
 
 Int64s = npt.NDArray[np.int64]
@@ -78,7 +78,7 @@ class Plan:
     load_last_job : [L]
         The job after which the space is free again (for an output tile: after its store).
     capacity_bytes : (skip, shared, output)
-    dram : BandwidthDram or None
+    dram : BandwidthDram, TimingDram or None
         None with ``memory: ideal``: then there are no loads and only the array works.
     vector_latency_cycles : int
     """
@@ -107,7 +107,7 @@ class Plan:
     load_after_job: Int64s
     load_last_job: Int64s
     capacity_bytes: tuple[int, int, int]
-    dram: BandwidthDram | None
+    dram: BandwidthDram | TimingDram | None
     vector_latency_cycles: int
 
     @property
@@ -159,7 +159,7 @@ class PlanTable:
         self,
         planned: list[PlannedProduct],
         capacity_bytes: tuple[int, int, int],
-        dram: BandwidthDram | None,
+        dram: BandwidthDram | TimingDram | None,
         vector_latency_cycles: int,
     ) -> Plan:
         """Turn the rows into a plan."""

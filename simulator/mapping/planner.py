@@ -179,7 +179,7 @@ class _SystemPlanner:
             for tile_k in k_tiles(problem, *shape, self.pins):
                 passes = self.cache.table(self.arch, product, tile_k, shape) if product.k else None
                 costs.append(_cost(self.arch, product, passes, tile_k, shape))
-        found = candidates(problem, costs, self.traffic.dram, self.pins)
+        found = candidates(problem, costs, self.traffic.dram.unloaded, self.pins)
         if problem.fills_by_rows:
             # Only jobs of whole tiles of rows can run as the chain makes the rows.
             found = [c for c in found if c.tiling.order in ("mnk", "mkn") or c.tiling.tile_n >= product.n] or found
@@ -228,7 +228,7 @@ class _SystemPlanner:
         pause = self.found((before.layer, before.name))[0].last_cycles
         pause += self.arch.system.vector_unit.latency_cycles
         if not self._tiling_of_name(product).skip_on_chip:
-            dram, traffic = self.traffic.dram, self.traffic
+            dram, traffic = self.traffic.dram.unloaded, self.traffic
             moved_bytes = traffic.store_bytes(before) + traffic.skip.fetched_bytes(product, product.m, product.k)
             pause += dram.latency_cycles + dram.transfer_cycles(moved_bytes)
         return pause

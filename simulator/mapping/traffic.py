@@ -5,7 +5,7 @@ from __future__ import annotations
 from simulator.arch import Architecture
 from simulator.mapping.plan import BUFFERS
 from simulator.mapping.skip_tiles import SkipOperands, StoredMasks
-from simulator.memory import BandwidthDram, bytes_of_bits
+from simulator.memory import BandwidthDram, TimingDram, bytes_of_bits, timing_dram
 from simulator.workload import Product
 
 # Tensors begin on whole multiples of it: our choice, a burst of any DRAM or a few of them.
@@ -28,11 +28,16 @@ class Traffic:
         self._places: dict[tuple[str, ...], int] = {}
         self._free_bytes = 0
         self.memory = arch.system
-        self.dram = BandwidthDram(*arch.dram_bytes_per_cycle, arch.dram_latency_cycles, self.memory.dram.queue)
+        self.dram = self._dram()
         buffers = [getattr(self.memory.buffers, name) for name in BUFFERS]
         self.capacity_bytes: tuple[int, int, int] = tuple(b.capacity_bytes for b in buffers)
         self.room_bytes: tuple[int, int, int] = tuple(b.slot_bytes for b in buffers)
         self.skip = SkipOperands(self.memory.formats, arch.precision.operand_bits, arch.skipping.uses_mask, masks)
+
+    def _dram(self) -> BandwidthDram | TimingDram:
+        if self.memory.dram.level == "timing":
+            return timing_dram(self.arch)
+        return BandwidthDram(*self.arch.dram_bytes_per_cycle, self.arch.dram_latency_cycles, self.memory.dram.queue)
 
     def place(self, tensor: tuple[str, ...], size_bytes: int) -> int:
         """Give the address of a tensor; a new one lies after all others, on the next whole `ALIGNMENT_BYTES`."""

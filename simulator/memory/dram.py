@@ -31,9 +31,19 @@ class BandwidthDram:
     queue: int
 
     @property
+    def unloaded(self) -> BandwidthDram:
+        """Itself: a rate and a latency."""
+        return self
+
+    @property
     def least_latency_cycles(self) -> int:
         """Latency that no read can beat."""
         return self.latency_cycles
+
+    def busy_cycles(self, addresses: npt.NDArray[np.int64], sizes_bytes: npt.NDArray[np.int64]) -> int:
+        """Cycles for which transfers hold the data bus: int64 [transfers] of addresses and sizes."""
+        del addresses
+        return int(self.transfer_cycles(sizes_bytes).sum())
 
     def transfer_cycles(self, size_bytes: Size) -> Size:
         """Cycles for which a transfer, or each of an int64 array of them, holds the data bus, rounded up."""

@@ -34,7 +34,7 @@ class TimingDram:
         As in the machine's file.
     controller_queue : int
         Bursts of each channel that the scheduler sees, reads and writes each.
-    dma_queue : int
+    queue : int
         Requests that each DMA may have in flight; the DRAM itself does not look at it.
     """
 
@@ -45,7 +45,7 @@ class TimingDram:
     address_mapping: str
     scheduler: str
     controller_queue: int
-    dma_queue: int
+    queue: int
 
     @property
     def clocks_per_cycle(self) -> tuple[int, int]:
@@ -90,8 +90,27 @@ class TimingDram:
             self.peak_mb_per_s // common,
             self.machine_clock_mhz // common,
             self.to_cycle(t.t_rcd_read + t.t_cl),
-            self.dma_queue,
+            self.queue,
         )
+
+    @property
+    def least_latency_cycles(self) -> int:
+        """Latency that no read can beat: that of a burst whose row is open, without its own time on the bus."""
+        numerator, denominator = self.clocks_per_cycle
+        return self.standard.clocks.t_cl * denominator // numerator  # rounded down: a bound must hold
+
+    def busy_cycles(self, addresses: Int64s, sizes_bytes: Int64s) -> int:
+        """Cycles that the bursts of transfers take on the data pins of all channels, evenly spread.
+
+        Parameters
+        ----------
+        addresses, sizes_bytes : int64 [transfers]
+            Each burst that a transfer touches moves whole; a transfer of no bytes has none.
+        """
+        burst_bytes = self.standard.burst_bytes
+        moved = sizes_bytes > 0
+        first, last = addresses[moved] // burst_bytes, (addresses[moved] + sizes_bytes[moved] - 1) // burst_bytes
+        return self.unloaded.transfer_cycles(int((last - first + 1).sum()) * burst_bytes)
 
     def new_state(self, transfers: int, record: int = 0) -> DramState:
         """Make the state of a DRAM at cycle 0: nothing asked for, all rows closed, no refresh due before tREFI.
@@ -163,5 +182,5 @@ def dram_of(dram: Dram, machine_clock_mhz: int, standard: DramStandard) -> Timin
         address_mapping=dram.address_mapping,
         scheduler=dram.scheduler,
         controller_queue=dram.controller_queue,
-        dma_queue=dram.queue,
+        queue=dram.queue,
     )

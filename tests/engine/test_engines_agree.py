@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
-from plain.cases import MECHANISMS, SHAPED_ARRAYS, SYSTEMS, machine, networks, write_trace
+from hypothesis import strategies as st
+from plain.cases import MECHANISMS, SHAPED_ARRAYS, SYSTEMS, TIMING_SYSTEMS, machine, networks, write_trace
 
 from simulator.arch import arch_names, load_arch
 from simulator.engine import compiled, event
+from simulator.engine.bounds import bounds
 from simulator.engine.event import DeadlockError
 from simulator.mapping import PassCache, plan
 from simulator.workload import lower
@@ -37,6 +39,22 @@ def test_engines_agree_on_random_machines_and_traces(network, array, skipping, m
         workload = lower(trace, trace.step(7))
     assert_same(plan(machine(array=array, skipping=skipping, memory=memory), workload))
     assert_same(plan(machine(array=array, skipping=skipping), workload))
+
+
+@settings(max_examples=60, phases=(Phase.explicit, Phase.generate))
+@given(networks(), SHAPED_ARRAYS, MECHANISMS, TIMING_SYSTEMS, st.sampled_from([300, 1000, 2400]))
+def test_engines_agree_where_the_dram_has_banks(network, array, skipping, memory, clock_mhz):
+    with tempfile.TemporaryDirectory() as folder:
+        trace = write_trace(Path(folder) / "t.npz", network)
+        workload = lower(trace, trace.step(7))
+    p = plan(machine(array=array, skipping=skipping, memory=memory, clock_mhz=clock_mhz), workload)
+    assert_same(p)
+    times = compiled.run(p)
+    commands = times.dram_commands
+    assert commands["bytes"] == p.load_dram_bytes.sum() + p.job_store_bytes.sum()
+    burst_bytes = p.dram.standard.burst_bytes
+    assert (commands["reads"] + commands["writes"]) * burst_bytes >= commands["bytes"]
+    assert times.total_cycles >= bounds(p).largest[1]
 
 
 @pytest.mark.parametrize("sample", sorted(path.name for path in SAMPLES.glob("*.npz")))

@@ -116,6 +116,23 @@ SYSTEMS = st.fixed_dictionaries(
 )
 
 
+TIMING_DRAMS = st.fixed_dictionaries(
+    {
+        "level": st.just("timing"),
+        "timing": st.sampled_from(["ddr4_3200", "lpddr4_3200", "gddr6_14000", "hbm2_2000", "hbm3_6400"]),
+        "channels": st.sampled_from(["auto", 1, 3]),
+        "page": st.sampled_from(["open", "closed"]),
+        "scheduler": st.sampled_from(["fr_fcfs", "fcfs"]),
+        "address_mapping": st.sampled_from(
+            ["row_bank_column_group_channel", "row_column_bank_group_channel", "row_bank_group_channel_column"]
+        ),
+        "controller_queue": st.sampled_from([1, 4, 32]),
+        "queue": st.integers(1, 4),
+    }
+)
+TIMING_SYSTEMS = st.builds(lambda system, dram: {**system, "dram": dram}, SYSTEMS, TIMING_DRAMS)
+
+
 @st.composite
 def networks(draw: st.DrawFn) -> dict[str, Any]:
     """Draw what `write_trace` needs."""
@@ -183,4 +200,14 @@ def write_trace(path: Path, network: dict[str, Any]) -> Trace:
     return Trace(path)
 
 
-__all__ = ["ARRAYS", "MECHANISMS", "SHAPED_ARRAYS", "SYSTEMS", "Layer", "machine", "networks", "write_trace"]
+__all__ = [
+    "ARRAYS",
+    "MECHANISMS",
+    "SHAPED_ARRAYS",
+    "SYSTEMS",
+    "TIMING_SYSTEMS",
+    "Layer",
+    "machine",
+    "networks",
+    "write_trace",
+]

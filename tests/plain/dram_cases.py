@@ -48,7 +48,7 @@ def dram(standard: DramStandard | None = None, **changes: Any) -> TimingDram:
         "address_mapping": "row_bank_column_group_channel",
         "scheduler": "fr_fcfs",
         "controller_queue": 8,
-        "dma_queue": 4,
+        "queue": 4,
     }
     return TimingDram(**{**fields, **changes})
 
