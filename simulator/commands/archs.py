@@ -76,7 +76,11 @@ def _row(file: str, arch: Architecture) -> tuple[str, ...]:
     else:
         buffers, dram = arch.system.buffers, arch.system.dram
         on_chip_kib = buffers.skip.capacity_kib + buffers.shared.capacity_kib + buffers.output.capacity_kib
-        memory = f"{on_chip_kib} KiB, {dram.standard} {dram.bandwidth_gb_per_s:g} GB/s"
+        if dram.timing is None:
+            rate = f"{dram.standard} {dram.bandwidth_gb_per_s:g} GB/s"
+        else:
+            rate = f"{dram.timing}"
+        memory = f"{on_chip_kib} KiB, {rate}"
     return file, array, arch.skipping.mechanism, memory
 
 

@@ -197,6 +197,7 @@ class Report:
             "area_mm2": None if area is None else {"total": area.total_mm2, "by_component": area.by_component()},
             "macs_per_mm2": None if area is None else area.macs_per_mm2,
             "dram_bytes": {"read": totals["dram_read_bytes"], "write": totals["dram_write_bytes"]},
+            "dram_commands": self.activity.dram_commands or None,
             "utilization": self.utilization,
             "baseline": None if self.baseline is None else self.baseline.to_dict(),
             "speedup": self.speedup,

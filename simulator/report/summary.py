@@ -8,6 +8,7 @@ from simulator.arch import Architecture
 from simulator.energy import AreaReport
 from simulator.engine import Activity
 from simulator.mapping import Count
+from simulator.memory import timing_dram
 from simulator.report import numbers
 from simulator.report.break_even import BreakEven
 from simulator.report.result import Report
@@ -114,8 +115,29 @@ def memory(arch: Architecture) -> str:
     sizes = ", ".join(
         f"{name} {numbers.count(getattr(buffers, name).capacity_kib)}" for name in ("skip", "shared", "output")
     )
-    rate = f"{dram.bandwidth_gb_per_s:g} GB/s, {dram.latency_ns:g} ns"
-    return f"{sizes} KiB; {numbers.plain(dram.standard)} at {rate}"
+    if dram.level == "timing":
+        banks = timing_dram(arch)
+        channels = f"{banks.channels} channel{'s' if banks.channels > 1 else ''}"
+        return (
+            f"{sizes} KiB; {numbers.plain(banks.standard.name)}, {channels}, {banks.peak_mb_per_s / 1000:g} GB/s peak"
+        )
+    return f"{sizes} KiB; {numbers.plain(dram.standard)} at {dram.bandwidth_gb_per_s:g} GB/s, {dram.latency_ns:g} ns"
+
+
+def dram_commands(report: Report) -> list[Line]:
+    """Say what banks and rows did, where the machine has them."""
+    done = report.activity.dram_commands
+    if not done:
+        return []
+    bursts = done["reads"] + done["writes"]
+    hits = numbers.ratio(done["row_hits"], bursts)
+    return [
+        (
+            "rows",
+            f"{'-' if hits is None else numbers.percent(hits)} of {numbers.count(bursts)} bursts found their row open; "
+            f"{numbers.count(done['activations'])} activates, {numbers.count(done['refreshes'])} refreshes",
+        )
+    ]
 
 
 def steps(recorded: tuple[int, ...]) -> str:

@@ -75,7 +75,7 @@ def _parts(report: Report, verbose: bool) -> list[RenderableType]:
         parts += [_layers(layers, with_dram=not report.arch.ideal_memory), ""]
     parts += [_slots(report), "", _energy(report), ""]
     if not report.arch.ideal_memory:
-        parts += [_dram(report), ""]
+        parts += [_dram(report), *([_lines(rows)] if (rows := summary.dram_commands(report)) else []), ""]
     if verbose and report.area is not None and report.area.lines:
         parts += [_area(report.area, None if report.baseline is None else report.baseline.area), ""]
         parts += [_lines([("note", numbers.plain(note)) for note in report.area.notes], "yellow"), ""]
