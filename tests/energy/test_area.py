@@ -261,6 +261,12 @@ def test_rows_at_45nm_are_those_of_the_slides() -> None:
     assert AT_45NM.transistor_area().mm2 * 1e6 == pytest.approx(ADDER_UM2 / ADDER_TRANSISTORS)
 
 
+def test_another_measure_of_a_transistor_gives_about_half() -> None:
+    """What the module says of its own estimate: the int8 MAC of skip_logic.csv, 54368 transistors for 8 columns."""
+    by_mac = (282 + 137 + 32 * REGISTER_UM2) / (54368 / 8)
+    assert by_mac / (AT_45NM.transistor_area().mm2 * 1e6) == pytest.approx(0.54, abs=0.005)
+
+
 def test_rows_at_7nm_are_those_at_45nm_by_the_rule() -> None:
     at_7nm = TABLES["cmos_7nm"]
     assert at_7nm.area is not None
