@@ -146,6 +146,11 @@ class Mechanism(BaseModel):
         """Multipliers that feed one lane and column: slots of a pass are lanes x macs_per_lane x cycles."""
         return 1
 
+    def fed(self, words_per_cycle: int) -> Mechanism:
+        """The same mechanism on a shared buffer that hands out so many words of an array's columns a cycle."""
+        del words_per_cycle
+        return self
+
     @abstractmethod
     def count(self, masks: PassMasks) -> PassCounts:
         """Apply the law to every pass."""

@@ -120,6 +120,7 @@ class Architecture(Part):
     )
 
     _folder: Path | None = PrivateAttr(default=None)
+    _stated_skipping: Mechanism | None = PrivateAttr(default=None)
 
     @classmethod
     def parse(
@@ -159,7 +160,10 @@ class Architecture(Part):
 
     def to_dict(self) -> dict[str, Any]:
         """Give the resolved machine as plain data, every default filled in; `parse` takes it back."""
-        return self.model_dump(mode="json")
+        data = self.model_dump(mode="json")
+        if self._stated_skipping is not None:
+            data["skipping"] = self._stated_skipping.model_dump(mode="json")
+        return data
 
     @property
     def digest(self) -> str:
@@ -235,7 +239,19 @@ class Architecture(Part):
             misfits += self._misfits(self.memory)
         if misfits:
             raise _errors_at(misfits)
+        self._feed_the_mechanism()
         return self
+
+    def _feed_the_mechanism(self) -> None:
+        """Resolve what the mechanism takes from the shared buffer; `to_dict` keeps what the file states."""
+        if isinstance(self.memory, str):
+            return
+        bits_per_cycle = self.memory.buffers.shared.read_bits_per_cycle
+        if bits_per_cycle is not None:
+            fed = self.skipping.fed(bits_per_cycle // (self.array.columns * self.precision.operand_bits))
+            if fed is not self.skipping:
+                self._stated_skipping = self.skipping
+                self.__dict__["skipping"] = fed
 
     def _array_misfits(self) -> Iterator[tuple[tuple[str, ...], PydanticCustomError]]:
         """Find an array that has not the multipliers or the shapes that the mechanism speaks of."""

@@ -7,7 +7,7 @@ import textwrap
 
 import click
 
-from simulator.arch import Architecture, Mechanism, arch_names, load_arch
+from simulator.arch import Architecture, Mechanism, arch_names, load_arch, load_dram_standard
 from simulator.energy import load_energy_table
 from traces.errors import InputError, Problem
 
@@ -34,7 +34,7 @@ def archs(as_json: bool) -> None:
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def validate(files: tuple[str, ...]) -> None:
-    """Check machine files (or shipped names), with the energy tables that they name.
+    """Check machine files (or shipped names), with the energy tables and DRAM standards that they name.
 
     Prints a line with the digest for each good machine and every problem of the others; exits with 2 if there
     is one.
@@ -44,6 +44,7 @@ def validate(files: tuple[str, ...]) -> None:
         try:
             arch = load_arch(file)
             _check_energy_table(file, arch)
+            _check_dram_standard(file, arch)
         except InputError as error:
             problems += error.problems
         else:
@@ -67,6 +68,19 @@ def _check_energy_table(file: str, arch: Architecture) -> None:
         ) from None
 
 
+def _check_dram_standard(file: str, arch: Architecture) -> None:
+    """Check that the DRAM standard of a machine at level `timing` is there and contradicts itself nowhere."""
+    if arch.ideal_memory or arch.system.dram.timing is None:
+        return
+    place = f"{file} memory.dram.timing"
+    try:
+        load_dram_standard(arch.system.dram.timing, arch.folder)
+    except InputError as error:
+        raise InputError(
+            [Problem(f"{place}: {p.where}", p.found, p.expected, p.hint) for p in error.problems]
+        ) from None
+
+
 def _row(file: str, arch: Architecture) -> tuple[str, ...]:
     array = f"{arch.array.rows} x {arch.array.columns}"
     if arch.skipping.macs_per_lane > 1:
@@ -76,10 +90,7 @@ def _row(file: str, arch: Architecture) -> tuple[str, ...]:
     else:
         buffers, dram = arch.system.buffers, arch.system.dram
         on_chip_kib = buffers.skip.capacity_kib + buffers.shared.capacity_kib + buffers.output.capacity_kib
-        if dram.timing is None:
-            rate = f"{dram.standard} {dram.bandwidth_gb_per_s:g} GB/s"
-        else:
-            rate = f"{dram.timing}"
+        rate = dram.timing if dram.level == "timing" else f"{dram.standard} {dram.bandwidth_gb_per_s:g} GB/s"
         memory = f"{on_chip_kib} KiB, {rate}"
     return file, array, arch.skipping.mechanism, memory
 

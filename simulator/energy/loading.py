@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from simulator.arch.document import Document, read_document
 from simulator.arch.locate import config_root, energy_table_names
+from simulator.arch.parts import Part
 from simulator.arch.problems import problems_of
 from simulator.arch.yaml_loader import find_file, is_path, not_a_mapping
 from simulator.energy.rows import SramFile
@@ -99,7 +100,7 @@ def _file(name: str, folder: Path) -> Path:
     return next((place for place in places if place.exists()), places[0])
 
 
-Model = TypeVar("Model", bound=EnergyTable | ScaledTable)
+Model = TypeVar("Model", bound=Part)
 
 
 def _checked(document: Document, model: type[Model]) -> Model:
@@ -111,7 +112,7 @@ def _checked(document: Document, model: type[Model]) -> Model:
         told = {problem.where for problem in problems}
         found = problems_of(error, model, document.data, document.place)
         raise InputError([*problems, *(p for p in found if p.where not in told)]) from None
-    problems += _unknown_sources(document, table.sources)
+    problems += _unknown_sources(document, document.data.get("sources", {}))
     if problems:
         raise InputError(problems)
     return table

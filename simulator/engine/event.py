@@ -117,12 +117,16 @@ class _Machine:
                 raise DeadlockError(f"stuck at cycle {env.now}: {waits}")
             env.step()
             events += 1
+        return summarize(self.plan, self.moments(), events, tuple(self.intervals or ()))
+
+    def moments(self) -> Moments:
+        """Say when everything happened, once all has."""
         commands: dict[str, int] = {}
         if self.banks is not None:
             from simulator.engine.kernels import commands_until
 
             commands = commands_until(self.banks, self.now)
-        moments = Moments(
+        return Moments(
             started=times_of(self.started),
             ended=times_of(self.ended),
             made=times_of(self.made),
@@ -132,7 +136,6 @@ class _Machine:
             total_cycles=self.now,
             dram_commands=commands,
         )
-        return summarize(self.plan, moments, events, tuple(self.intervals or ()))
 
     # --- blocks ------------------------------------------------------------------------------------------
 

@@ -79,6 +79,18 @@ class TimingDram:
         return -(-3 * self.controller_queue // 4), self.controller_queue // 4
 
     @property
+    def bursts_below(self) -> dict[str, int]:
+        """Give for each field of an address how many consecutive bursts share a value of it."""
+        o = self.standard.organisation
+        sizes = {"row": o.rows, "bank": o.banks_per_group, "group": o.bank_groups}
+        sizes |= {"column": self.standard.bursts_per_row, "channel": self.channels}
+        below, product = {}, 1
+        for name in reversed(self.address_mapping.split("_")):
+            below[name] = product
+            product *= sizes[name]
+        return below
+
+    @property
     def unloaded(self) -> BandwidthDram:
         """The same memory as a rate and a latency: what the data pins can move, and a read of a closed row, alone.
 
@@ -123,42 +135,39 @@ class TimingDram:
             How many commands are recorded; one more raises an `IndexError`. 0: none is, and nothing is raised.
         """
         groups, banks = self.standard.organisation.bank_groups, self.standard.banks
-        channels = np.zeros((self.channels, c.CHANNEL_FIELDS), dtype=np.int64)
+        within = [c.CHANNEL_FIELDS, groups * c.GROUP_CELLS, banks * c.BANK_CELLS]
+        within += [self.controller_queue * c.ENTRY_CELLS] * 2
+        blocks = [c.HEAD_CELLS, transfers * c.TRANSFER_CELLS, transfers, transfers, transfers]
+        blocks += [self.channels * sum(within), record * len(c.RECORD_FIELDS)]
+        cells = np.zeros(sum(blocks), dtype=np.int64)
+        self._write_constants(cells)
+        begins = np.cumsum(blocks)
+        cells[c.TRANSFERS_AT : c.CHANNELS_AT + 1], cells[c.RECORD_AT] = begins[:5], begins[5]
+        cells[c.CHANNEL_CELLS], cells[c.RECORD_ROOM] = sum(within), record
+        cells[c.GROUPS_IN : c.WRITE_WINDOW_IN + 1] = np.cumsum(within)[:4]
+        channels = cells[begins[4] : begins[5]].reshape(self.channels, sum(within))
+        channels[:, c.NUMBER] = np.arange(self.channels)
         channels[:, c.WHEN] = c.NEVER
         channels[:, c.NEXT_BURST : c.NEXT_BURST + 2] = -1
         channels[:, c.DUE] = self.standard.clocks.t_refi
         channels[:, c.FAW : c.FAW + 4] = -self.standard.clocks.t_faw
-        open_banks = np.zeros((self.channels, banks, c.BANK_FIELDS), dtype=np.int64)
-        open_banks[:, :, c.BANK_ROW] = -1
-        return DramState(
-            spec=self._spec(),
-            totals=np.zeros(c.TOTALS, dtype=np.int64),
-            transfers=np.zeros((transfers, c.TRANSFER_FIELDS), dtype=np.int64),
-            order=np.zeros((2, transfers), dtype=np.int64),
-            arrivals=np.zeros(2, dtype=np.int64),
-            done=np.zeros(transfers, dtype=np.int64),
-            channels=channels,
-            groups=np.zeros((self.channels, groups, c.GROUP_FIELDS), dtype=np.int64),
-            banks=open_banks,
-            windows=np.zeros((self.channels, 2, self.controller_queue, c.ENTRY_FIELDS), dtype=np.int64),
-            record=np.zeros((record, len(c.RECORD_FIELDS)), dtype=np.int64),
-        )
+        first_bank = cells[c.BANKS_IN] + c.BANK_ROW
+        channels[:, first_bank : cells[c.READ_WINDOW_IN] : c.BANK_CELLS] = -1
+        return DramState(cells)
 
-    def _spec(self) -> Int64s:
-        standard = self.standard
-        organisation, t = standard.organisation, standard.clocks
-        spec = np.zeros(c.SPECS, dtype=np.int64)
-        spec[c.CLOCKS_NUMERATOR], spec[c.CLOCKS_DENOMINATOR] = self.clocks_per_cycle
-        spec[c.CHANNELS], spec[c.GROUPS] = self.channels, organisation.bank_groups
-        spec[c.BANKS_PER_GROUP], spec[c.ROWS] = organisation.banks_per_group, organisation.rows
-        spec[c.COLUMNS], spec[c.BURST_BYTES] = standard.bursts_per_row, standard.burst_bytes
-        spec[c.ORDER : c.ORDER + 5] = [c.FIELDS.index(name) for name in reversed(self.address_mapping.split("_"))]
-        spec[c.CLOSED_PAGE], spec[c.FIRST_COME] = self.page == "closed", self.scheduler == "fcfs"
-        spec[c.QUEUE] = self.controller_queue
-        spec[c.HIGH], spec[c.LOW] = self.watermarks
-        spec[c.BUSES], spec[c.BURST] = standard.interface.command_buses, standard.burst_clocks
-        spec[c.T_RCD_READ :] = list(t.model_dump().values())
-        return spec
+    def _write_constants(self, cells: Int64s) -> None:
+        o, t = self.standard.organisation, self.standard.clocks
+        cells[c.CLOCKS_NUMERATOR], cells[c.CLOCKS_DENOMINATOR] = self.clocks_per_cycle
+        cells[c.CHANNELS], cells[c.GROUPS] = self.channels, o.bank_groups
+        cells[c.BANKS_PER_GROUP], cells[c.ROWS] = o.banks_per_group, o.rows
+        cells[c.BURST_BYTES], cells[c.BURST] = self.standard.burst_bytes, self.standard.burst_clocks
+        below = self.bursts_below
+        cells[c.BELOW_CHANNEL], cells[c.BELOW_GROUP] = below["channel"], below["group"]
+        cells[c.BELOW_BANK], cells[c.BELOW_ROW] = below["bank"], below["row"]
+        cells[c.CLOSED_PAGE], cells[c.FIRST_COME] = self.page == "closed", self.scheduler == "fcfs"
+        cells[c.QUEUE], cells[c.BUSES] = self.controller_queue, self.standard.interface.command_buses
+        cells[c.HIGH], cells[c.LOW] = self.watermarks
+        cells[c.T_RCD_READ : c.T_RFC + 1] = list(t.model_dump().values())
 
 
 def timing_dram(arch: Architecture) -> TimingDram:

@@ -17,9 +17,9 @@ COMMANDS = ("ACT", "PRE", "RD", "WR", "RDA", "WRA", "REF")
 """Names of the commands in a record: RDA and WRA close their row, REF refreshes all banks."""
 ACT, PRE, RD, WR, RDA, WRA, REF = range(len(COMMANDS))
 
-# --- columns of the arrays of a state ------------------------------------------------------------------------
+# --- where things are in the cells of a state ---------------------------------------------------------------
 
-# spec: what never changes.
+# The beginning: what never changes, and where the blocks are.
 (
     CLOCKS_NUMERATOR,  # DRAM clocks per machine cycle, an exact fraction
     CLOCKS_DENOMINATOR,
@@ -27,13 +27,11 @@ ACT, PRE, RD, WR, RDA, WRA, REF = range(len(COMMANDS))
     GROUPS,
     BANKS_PER_GROUP,
     ROWS,
-    COLUMNS,  # bursts of a row
     BURST_BYTES,
-    ORDER,  # five columns: the fields of an address, least significant first
-    _ORDER_1,
-    _ORDER_2,
-    _ORDER_3,
-    _ORDER_4,
+    BELOW_CHANNEL,  # consecutive bursts of a channel
+    BELOW_GROUP,
+    BELOW_BANK,
+    BELOW_ROW,
     CLOSED_PAGE,
     FIRST_COME,  # 1: the scheduler sees the oldest burst alone
     QUEUE,  # bursts that the scheduler sees, of each kind
@@ -60,25 +58,44 @@ ACT, PRE, RD, WR, RDA, WRA, REF = range(len(COMMANDS))
     T_RTW,
     T_REFI,
     T_RFC,
-) = range(39)
-SPECS = 39
+    TRANSFERS_AT,
+    READS_AT,  # reads in order of arrival
+    WRITES_AT,
+    DONE_AT,  # transfers whose last byte is scheduled and that nobody has been told of
+    CHANNELS_AT,
+    CHANNEL_CELLS,
+    GROUPS_IN,  # from the beginning of a channel
+    BANKS_IN,
+    READ_WINDOW_IN,  # the bursts that the scheduler sees, oldest first
+    WRITE_WINDOW_IN,
+    RECORD_AT,
+    RECORD_ROOM,
+    # Counters, and what is in flight.
+    READS,
+    WRITES,
+    ACTIVATIONS,
+    ROW_HITS,
+    REFRESHES,
+    BYTES,
+    ARRIVED_READS,
+    ARRIVED_WRITES,
+    OUTSTANDING,
+    DONE,
+    RECORDED,
+) = range(60)
+HEAD_CELLS = 60
 
-FIELDS = ("row", "bank", "group", "column", "channel")
-"""Fields of an address, in the numbering of the spec's order."""
-
-# totals: counters, and what is in flight.
-READS, WRITES, ACTIVATIONS, ROW_HITS, REFRESHES, BYTES, ARRIVED, OUTSTANDING, DONE, RECORDED = range(10)
-TOTALS = 10
 COUNTERS = ("reads", "writes", "activations", "row_hits", "refreshes", "bytes")
-"""Names of the first totals: bursts read and written, activates, bursts that found their row open since an earlier
-burst, refreshes of a channel, and bytes asked for."""
+"""Names of the counters: bursts read and written, activates, bursts that found their row open since an earlier burst,
+refreshes of a channel, and bytes asked for."""
 
-# transfers: one row each.
+# A transfer.
 FIRST_BURST, LAST_BURST, ARRIVAL, REMAINING, END, KIND, RANK = range(7)
-TRANSFER_FIELDS = 7
+TRANSFER_CELLS = 7
 
-# channels: one row each. Pairs are read, write. A gate is the first clock at which the command is allowed.
+# A channel. Pairs are read, write. A gate is the first clock at which the command is allowed.
 (
+    NUMBER,
     WHEN,  # clock of the channel's next decision
     PLANNED,  # what was planned for then: nothing, a command to a bank, or a refresh step
     PLAN_COLUMN,  # its burst, as a place in the window; -1: none
@@ -103,67 +120,44 @@ TRANSFER_FIELDS = 7
     _FAW_1,
     _FAW_2,
     _FAW_3,
-) = range(24)
-CHANNEL_FIELDS = 24
+) = range(25)
+CHANNEL_FIELDS = 25
 NOTHING, ACCESS, REFRESH = range(3)
 
 GROUP_ACT, GROUP_RD, GROUP_WR = range(3)
-GROUP_FIELDS = 3
+GROUP_CELLS = 3
 
 BANK_ROW, BANK_ACT, BANK_PRE, BANK_RD, BANK_WR, BANK_FRESH = range(6)
 """The open row or -1, four gates, and whether no burst has used the row since it was opened."""
-BANK_FIELDS = 6
+BANK_CELLS = 6
 
-ENTRY_BANK, ENTRY_ROW, ENTRY_TRANSFER = range(3)
-ENTRY_FIELDS = 3
+ENTRY_BANK, ENTRY_GROUP, ENTRY_ROW, ENTRY_TRANSFER = range(4)
+ENTRY_CELLS = 4
 
 RECORD_FIELDS = ("clock", "channel", "command", "bank", "row", "transfer")
 """Columns of a record; bank and row are -1 where a command has none, transfer where it is no column command."""
 
 
 class DramState(NamedTuple):
-    """What changes while a DRAM works: int64 arrays, in the form that compiled functions take.
+    """What changes while a DRAM works, in the form that compiled functions take.
 
     Attributes
     ----------
-    spec : [SPECS]
-        The constants of `TimingDram`.
-    totals : [TOTALS]
-        Counters (`COUNTERS`, see `counters`) and what is in flight.
-    transfers : [transfers, TRANSFER_FIELDS]
-    order : [2, transfers]
-        Reads, and writes, in order of arrival; the counts are in `arrivals`.
-    arrivals : [2]
-    done : [transfers]
-        Transfers whose last byte is scheduled and that `advance` has not yet given out.
-    channels : [channels, CHANNEL_FIELDS]
-    groups : [channels, groups, GROUP_FIELDS]
-    banks : [channels, banks, BANK_FIELDS]
-    windows : [channels, 2, queue, ENTRY_FIELDS]
-        The bursts that the scheduler sees, oldest first.
-    record : [capacity, len(RECORD_FIELDS)]
-        Commands, in order of clock within a channel; see `recorded`.
+    cells : int64 [cells]
+        Everything, one block behind the other, with their places at its beginning: compiled code then handles one array
+        and counts no references, which takes most of the time otherwise.
     """
 
-    spec: Int64s
-    totals: Int64s
-    transfers: Int64s
-    order: Int64s
-    arrivals: Int64s
-    done: Int64s
-    channels: Int64s
-    groups: Int64s
-    banks: Int64s
-    windows: Int64s
-    record: Int64s
+    cells: Int64s
 
 
 def counters(state: DramState) -> dict[str, int]:
     """Give the counters of a state by name, see `COUNTERS`."""
-    return {name: int(state.totals[index]) for index, name in enumerate(COUNTERS)}
+    return {name: int(state.cells[READS + index]) for index, name in enumerate(COUNTERS)}
 
 
 def recorded(state: DramState) -> Int64s:
-    """Give the recorded commands, columns `RECORD_FIELDS`, by clock and, within a clock, by channel and bus."""
-    rows = state.record[: state.totals[RECORDED]]
+    """Give the recorded commands, columns `RECORD_FIELDS`: by clock, and within a clock by channel and in order."""
+    begin, width = state.cells[RECORD_AT], len(RECORD_FIELDS)
+    rows = state.cells[begin : begin + state.cells[RECORDED] * width].reshape(-1, width)
     return rows[np.lexsort((rows[:, 1], rows[:, 0]))]

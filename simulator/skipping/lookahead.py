@@ -70,6 +70,12 @@ class Lookahead(Mechanism):
         "Only with depth 1 and unlimited refill.",
     )
 
+    fed_by_buffer: bool = Field(
+        default=False,
+        description="The shared buffer feeds the window directly: refill and banks are at most the words of "
+        "array.columns values that it hands out in a cycle (its banks x ports x width_bits), and at least 1.",
+    )
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.depth is not None and self.refill is not None and self.refill > self.depth:
@@ -85,6 +91,19 @@ class Lookahead(Mechanism):
                 "blocks of positions are skipped by vector skip alone",
             )
         return self
+
+    def fed(self, words_per_cycle: int) -> Lookahead:
+        """Limit refill and banks to what the shared buffer hands out, where it feeds the window."""
+        if not self.fed_by_buffer:
+            return self
+        words = max(1, words_per_cycle)
+        refill = words if self.refill is None else min(self.refill, words)
+        return self.model_copy(
+            update={
+                "refill": refill if self.depth is None else min(refill, self.depth),
+                "banks": words if self.banks is None else min(self.banks, words),
+            }
+        )
 
     @property
     def uses_mask(self) -> bool:

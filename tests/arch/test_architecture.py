@@ -301,3 +301,36 @@ def test_machine_is_frozen_hashable_and_survives_a_process_border() -> None:
     assert hash(copy) == hash(arch)
     assert copy.digest == arch.digest
     assert isinstance(copy.skipping, Mechanism)
+
+
+def fed(**buffer: object) -> Architecture:
+    skipping = {"mechanism": "lookahead", "depth": 16, "refill": None, "banks": None, "fed_by_buffer": True}
+    return machine(skipping=skipping, memory={"buffers": {"shared": buffer}})
+
+
+@pytest.mark.parametrize(
+    ("buffer", "words"),
+    [
+        ({"width_bits": 512}, 1),
+        ({"width_bits": 64, "banks": 32}, 4),
+        ({"width_bits": 64, "banks": 32, "ports": 2}, 8),
+        ({"width_bits": 64}, 1),  # an eighth of a word: at least 1, and the array waits for words beside that
+        ({"width_bits": 1 << 15}, 16),  # the window holds no more
+    ],
+)
+def test_refill_and_banks_come_from_the_numbers_of_the_shared_buffer(buffer: dict[str, int], words: int) -> None:
+    """A word is 32 columns of 16 bits."""
+    arch = fed(**buffer)
+    assert arch.skipping.refill == words  # type: ignore[attr-defined]
+    assert min(arch.skipping.banks, 16) == words  # type: ignore[attr-defined]
+    # What the file states stays stated: another buffer gives other numbers.
+    assert arch.to_dict()["skipping"]["refill"] is None
+    wider = arch.replaced("memory.buffers.shared.width_bits", 1024)
+    banks = buffer.get("banks", 1) * buffer.get("ports", 1)
+    assert wider.skipping.refill == min(16, 2 * banks)  # type: ignore[attr-defined]
+    assert Architecture.parse(arch.to_dict()).skipping == arch.skipping
+
+
+def test_a_buffer_without_a_width_feeds_whatever_is_asked_for() -> None:
+    assert fed().skipping.refill is None  # type: ignore[attr-defined]
+    assert machine(skipping={"mechanism": "lookahead", "depth": 4, "refill": 2}).skipping.refill == 2  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ import plain.engine
 from hypothesis import Phase, given, settings
 from plain.cases import MECHANISMS, SHAPED_ARRAYS, SYSTEMS, machine, networks, write_trace
 
-from simulator.engine.event import run
+from simulator.engine.event import _Machine, run
 from simulator.mapping import Count, Plan, plan
 from simulator.mapping.plan import OUTPUT, SHARED, SKIP
 from simulator.workload import lower
@@ -72,6 +72,40 @@ def test_plan_conserves_bytes_and_fits_its_buffers(network, array, skipping, mem
     assert np.array_equal(executed + gated + skipped, counts[:, Count.MACS_DENSE])
     for planned, dense in zip(p.products, counts[:, Count.MACS_DENSE], strict=True):
         assert dense == planned.product.m * planned.product.k * planned.product.n
+
+
+@settings(max_examples=60, phases=NO_SHRINKING)
+@given(networks(), SHAPED_ARRAYS, MECHANISMS, SYSTEMS)
+def test_what_comes_in_goes_out(network, array, skipping, memory):
+    """Bytes in = bytes out + resident: of each buffer at every moment, and nothing stays at the end."""
+    memory = {**memory, "formats": {"skip": "dense", "skip_on_chip": "dense"}}
+    p = make_plan(network, array=array, skipping=skipping, memory=memory)
+    counts = np.array([planned.counts for planned in p.products], dtype=np.int64).reshape(-1, len(Count)).sum(axis=0)
+    loaded_bits = {b: 8 * int(p.load_dram_bytes[p.load_buffer == b].sum()) for b in (SKIP, SHARED, OUTPUT)}
+    assert counts[Count.SHARED_BUFFER_BITS_WRITTEN] == loaded_bits[SHARED]
+    # The skip buffer also takes what the vector unit hands over; the output buffer what the array leaves in it.
+    handed = sum(16 * x.product.m * x.product.k for x in p.products if x.product.k and x.tiling.skip_on_chip)
+    sums = sum(32 * x.product.m * x.product.n * -(-x.product.k // x.tiling.tile_k) for x in p.products if x.product.k)
+    assert counts[Count.SKIP_BUFFER_BITS_WRITTEN] == loaded_bits[SKIP] + handed
+    assert counts[Count.OUTPUT_BUFFER_BITS_WRITTEN] == loaded_bits[OUTPUT] + sums
+    assert counts[Count.OUTPUT_BUFFER_BITS_READ] == counts[Count.OUTPUT_BUFFER_BITS_WRITTEN]
+
+    one = _Machine(p, record_intervals=False)
+    one.run()
+    assert one.free_bytes == list(p.capacity_bytes), "every tile gave its room back"
+    moments = one.moments()
+    for buffer in (SKIP, SHARED, OUTPUT):
+        own = np.flatnonzero(p.load_buffer == buffer)
+        last = p.load_last_job[own]
+        freed = (moments.stored if buffer == OUTPUT else moments.ended)[last]
+        moves = sorted(
+            [(int(t), 1, int(p.load_space_bytes[i])) for t, i in zip(moments.allocated[own], own, strict=True)]
+            + [(int(t), 0, -int(p.load_space_bytes[i])) for t, i in zip(freed, own, strict=True)]
+        )
+        # What is freed and taken in one cycle is freed first.
+        resident = np.cumsum([0] + [size for _, _, size in moves])
+        assert resident.max() <= p.capacity_bytes[buffer]
+        assert resident[-1] == 0
 
 
 @settings(max_examples=40, phases=NO_SHRINKING)

@@ -118,9 +118,12 @@ def commands_of(state: DramState) -> list[Command]:
 
 
 def drive(
-    dram: TimingDram, transfers: list[Transfer], every_cycle: bool = False, end_cycle: int = 0, record: int = 50_000
+    dram: TimingDram, transfers: list[Transfer], asking: str = "between", end_cycle: int = 0, record: int = 50_000
 ) -> tuple[DramState, list[tuple[int, int]]]:
-    """Ask for transfers at their cycles; give the state at the end and the completions as they were told."""
+    """Ask for transfers at their cycles; give the state at the end and the completions as they were told.
+
+    `asking` for completions: ``between`` arrivals, at ``every cycle``, or only ``afterwards``.
+    """
     state = dram.new_state(len(transfers), record)
     found, now = [], 0
 
@@ -133,16 +136,16 @@ def drive(
             found.append((int(transfer), int(cycle)))
 
     for number, (cycle, is_write, address, size) in enumerate(transfers):
-        if every_cycle:
+        if asking == "every cycle":
             for passing in range(now, cycle):
                 work(passing)
-        work(cycle)
+        if asking != "afterwards":
+            work(cycle)
         arrive(state, number, is_write, address, size, cycle)
         now = cycle
-    if every_cycle:
-        while len(found) < len(transfers):
-            work(now)
-            now += 1
+    while asking == "every cycle" and len(found) < len(transfers):
+        work(now)
+        now += 1
     work(NEVER)
     settle(state, max(end_cycle, found[-1][1] if found else 0))
     return state, found

@@ -25,6 +25,7 @@ TOP = [
     "area_mm2",
     "macs_per_mm2",
     "dram_bytes",
+    "dram_commands",
     "utilization",
     "baseline",
     "speedup",

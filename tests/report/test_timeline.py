@@ -104,6 +104,7 @@ def activities(draw: st.DrawFn) -> Activity:
         stalls=none.reshape(0, len(STALLS)),
         total_cycles=now,
         busy_cycles={},
+        dram_commands={},
         step_cycles=step_cycles,
         events=0,
         intervals=tuple(intervals),
