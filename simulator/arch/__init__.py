@@ -1,6 +1,6 @@
 """The machine as data: a frozen schema and its strict YAML loader."""
 
-from simulator.arch.dram_standard import DramStandard, dram_standard_names, load_dram_standard
+from simulator.arch.dram_standard import DramStandard, dram_energy_row, dram_standard_names, load_dram_standard
 from simulator.arch.locate import arch_names, config_root
 from simulator.arch.mechanism import Mechanism, PassCounts, PassMasks
 from simulator.arch.memory_system import Memory
@@ -20,6 +20,7 @@ __all__ = [
     "Weights",
     "arch_names",
     "config_root",
+    "dram_energy_row",
     "dram_standard_names",
     "load_arch",
     "load_dram_standard",

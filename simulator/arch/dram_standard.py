@@ -20,6 +20,7 @@ from simulator.arch.document import Document, read_document
 from simulator.arch.locate import config_root
 from simulator.arch.parts import Part
 from simulator.arch.problems import problems_of, wrong
+from simulator.arch.schema import Architecture
 from simulator.arch.yaml_loader import find_file, is_path, not_a_mapping
 from traces.errors import InputError
 
@@ -80,6 +81,7 @@ class DramStandard(Part):
     description: str = Field(default="", description="What is described: a device, a stack, a module.")
     source: str = Field(min_length=1, description="Where the numbers come from, to the file.")
     verified: bool = Field(description="false where some of the clocks are only recalled.")
+    energy_row: str = Field(min_length=1, description="The row dram.<energy_row> of energy tables that prices it.")
     organisation: Organisation = Field(description="Channels, banks, rows.")
     interface: Interface = Field(description="How fast the pins are.")
     clocks: Clocks = Field(description="Timings in periods of the command clock.")
@@ -215,3 +217,15 @@ def _parse(document: Document) -> DramStandard:
     if problems:
         raise InputError(problems)
     return standard
+
+
+def dram_energy_row(arch: Architecture) -> str:
+    """Give the row ``dram.<...>`` of the energy table that prices a machine's DRAM.
+
+    Raises
+    ------
+    InputError
+        If the file of a standard, which names it, is not there or not as it must be.
+    """
+    dram = arch.system.dram
+    return dram.standard or load_dram_standard(dram.timing or "", arch.folder).energy_row

@@ -92,6 +92,8 @@ Channels = Annotated[Literal["auto"] | Annotated[int, Field(ge=1)], WrapValidato
 RATE_KEYS = {"bandwidth_gb_per_s": 64.0, "latency_ns": 100.0}
 """Keys that only the level `bandwidth` has, and what they are where a file does not say."""
 
+USUAL_STANDARD = "hbm2"
+
 TIMING_KEYS = ("timing", "channels", "page", "address_mapping", "scheduler", "controller_queue")
 """Keys that only the level `timing` reads."""
 
@@ -103,8 +105,11 @@ class Dram(Part):
         default="bandwidth",
         description="bandwidth: a rate and a latency. timing: channels, banks and rows, command by command.",
     )
-    standard: str = Field(
-        default="hbm2", min_length=1, description="Names the row dram.<standard> of the energy table."
+    standard: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Names the row dram.<standard> of the energy table; null: hbm2 at level bandwidth, at level timing "
+        "the row that the standard's file names.",
     )
     bandwidth_gb_per_s: Annotated[Thousandths, Field(gt=0, le=1e6)] | None = Field(
         default=None,
@@ -163,7 +168,8 @@ class Dram(Part):
     def _fill_the_rate(cls, data: Any) -> Any:
         """Give the level `bandwidth` the rate and the latency that nobody wrote."""
         if isinstance(data, Mapping) and data.get("level", "bandwidth") == "bandwidth":
-            unsaid = {key: value for key, value in RATE_KEYS.items() if data.get(key) is None}
+            usual = {"standard": USUAL_STANDARD, **RATE_KEYS}
+            unsaid = {key: value for key, value in usual.items() if data.get(key) is None}
             return {**data, **unsaid}
         return data
 

@@ -7,7 +7,7 @@ import textwrap
 
 import click
 
-from simulator.arch import Architecture, Mechanism, arch_names, load_arch, load_dram_standard
+from simulator.arch import Architecture, Mechanism, arch_names, dram_energy_row, load_arch, load_dram_standard
 from simulator.energy import load_energy_table
 from traces.errors import InputError, Problem
 
@@ -43,8 +43,8 @@ def validate(files: tuple[str, ...]) -> None:
     for file in files:
         try:
             arch = load_arch(file)
+            _check_dram_standard(file, arch)  # first, for it names the row of the energy table
             _check_energy_table(file, arch)
-            _check_dram_standard(file, arch)
         except InputError as error:
             problems += error.problems
         else:
@@ -58,7 +58,7 @@ def _check_energy_table(file: str, arch: Architecture) -> None:
     place = f"{file} energy_table"
     try:
         table = load_energy_table(arch.energy_table, arch.folder)
-        standard = None if arch.ideal_memory else arch.system.dram.standard
+        standard = None if arch.ideal_memory else dram_energy_row(arch)
         lacking = table.needed_by(arch.precision.operand, arch.precision.accumulator, standard)
         if lacking:
             raise InputError(lacking)

@@ -3,7 +3,9 @@
 Cell area alone: nothing for wires, clock, empty space, the DMA or the DRAM's interface, which the report says. MACs and
 vector unit are multipliers and adders of the table; registers are flip-flops; buffers come from an SRAM model. The
 skip logic is what synthesis of the tested hardware gave, in transistors, each a share of a 32-bit adder's area. It is
-what the zero-skipping lane has *more* than the dense one, whose registers of one position stand with the MACs.
+what the zero-skipping lane has *more* than the dense one, whose registers of one position stand with the MACs. By
+the synthesised int8 MAC (6796 transistors) instead of the adder a transistor would take 0.54 of that, so the skip logic
+is rather over- than underestimated.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ itself is checked here, on both sides of the call:
 
 * a node is in metres there, so that 45 is taken for 45 m, and ``90 * 1e-9`` is a hair more than 90 nm, which it then
   takes for a node beyond its last and prices nine times too low: nodes are whole nanometres here, handed over as the
-  float that it turns into exactly that number again, and what it took is compared;
+  float that it turns into that number again, and what it took is compared;
 * a negative size gives a complex number: sizes are checked, and answers must be real, finite and positive;
 * an answer may still be of another memory: it must lie within `PLAUSIBLE` of the shipped table, carried to its node by
   the square of the node, and costs must rise with the capacity.
@@ -98,12 +98,19 @@ class Memory:
 
     @property
     def node_m(self) -> float:
-        """The node in metres, as the float that times 1e9 is exactly the number of nanometres."""
+        """The node in metres, as the float that times 1e9 is nearest to the number of nanometres.
+
+        For nodes that CACTI has it is exactly that number; no float does that for 15 nm, which is only scaled.
+        """
         near = self.node_nm / 1e9
-        for metres in (near, math.nextafter(near, 0), math.nextafter(near, 1)):
-            if metres * 1e9 == self.node_nm:
-                return metres
-        raise AssertionError(f"no float is {self.node_nm} nm")
+        floats = (near, math.nextafter(near, 0), math.nextafter(near, 1))
+        return min(floats, key=lambda metres: abs(metres * 1e9 - self.node_nm))
+
+    def is_at(self, node_nm: float) -> bool:
+        """Whether what the model took for the node is the node: exactly, where it is one of its own."""
+        if self.node_nm in MODELLED_NM:
+            return node_nm == self.node_nm
+        return math.isclose(node_nm, self.node_nm, rel_tol=1e-12)
 
 
 @dataclass(frozen=True)
@@ -181,7 +188,7 @@ def _checked(memory: Memory, raw: Mapping[str, Any], where: str) -> Answer:
             problems.append(Problem(f"{where}: {key}", str(value), "a real number above 0"))
     if problems:
         raise InputError(problems)
-    if raw["node_nm"] != memory.node_nm:
+    if not memory.is_at(raw["node_nm"]):
         raise InputError.of(f"{where}: node", f"{raw['node_nm']!r} nm", f"{memory.node_nm} nm, which was asked for")
     answer = Answer(
         memory=memory,

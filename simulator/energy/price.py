@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from simulator.arch import Architecture
+from simulator.arch import Architecture, dram_energy_row
 from simulator.arch.memory_system import Buffer
 from simulator.energy.table import EnergyTable, Price
 from simulator.engine import Activity
@@ -188,7 +188,7 @@ def _priced(arch: Architecture, table: EnergyTable) -> Iterator[tuple[str, str, 
         yield "vector_unit", action, counter, "values", part.pj, part
     # A bit a value goes into the register that a word of the mask is packed in.
     yield "vector_unit", "mask packing", Count.MASK_BITS_PACKED, "bits", write.pj_per_bit, write
-    dram = table.dram_price(arch.system.dram.standard)
+    dram = table.dram_price(dram_energy_row(arch))
     yield "dram_read", "read", Count.DRAM_READ_BYTES, "bytes", dram.pj_per_bit * 8, dram
     yield "dram_write", "write", Count.DRAM_WRITE_BYTES, "bytes", dram.pj_per_bit * 8, dram
 

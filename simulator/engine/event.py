@@ -94,6 +94,7 @@ class _Machine:
         if isinstance(plan.dram, TimingDram):
             self.banks = plan.dram.new_state(loads + jobs)
         self.asked_for: dict[int, simpy.Event] = {}
+        self.dram_since = self.dram_transfers = 0
         self.request_came = env.event()
         self.asked = 0
         self.waiting: dict[str, str] = {}
@@ -261,18 +262,26 @@ class _Machine:
         next_event = self.env.peek()
         transfer, cycle = advance(self.banks, NEVER if next_event == float("inf") else int(next_event))
         if transfer >= 0:
-            self.env.timeout(cycle - self.now, transfer).callbacks.append(
-                lambda event: self.asked_for.pop(event.value).succeed(int(self.env.now))
-            )
+            self.env.timeout(cycle - self.now, transfer).callbacks.append(lambda event: self.moved(event.value))
 
     def ask_banks(self, transfer: int, is_write: bool, address: int, size_bytes: int, done: simpy.Event) -> simpy.Event:
         """Ask the DRAM at the level `timing` for a transfer; `done` succeeds with its last byte."""
         from simulator.memory.timing_kernels import arrive
 
         assert self.banks is not None
+        if not self.asked_for:
+            self.dram_since, self.dram_transfers = self.now, 0
+        self.dram_transfers += 1
         arrive(self.banks, transfer, is_write, address, size_bytes, self.now)
         self.asked_for[transfer] = done
         return done
+
+    def moved(self, transfer: int) -> None:
+        """Note that the last byte of a transfer has moved; the DRAM's slices last while any is under way."""
+        self.asked_for.pop(transfer).succeed(self.now)
+        if not self.asked_for and self.intervals is not None:
+            name = f"{self.dram_transfers} transfers"
+            self.intervals.append(Interval("dram", name, self.dram_since, self.now))
 
     # --- parts -------------------------------------------------------------------------------------------
 

@@ -121,7 +121,9 @@ def memory(arch: Architecture) -> str:
         return (
             f"{sizes} KiB; {numbers.plain(banks.standard.name)}, {channels}, {banks.peak_mb_per_s / 1000:g} GB/s peak"
         )
-    return f"{sizes} KiB; {numbers.plain(dram.standard)} at {dram.bandwidth_gb_per_s:g} GB/s, {dram.latency_ns:g} ns"
+    return (
+        f"{sizes} KiB; {numbers.plain(dram.standard or '')} at {dram.bandwidth_gb_per_s:g} GB/s, {dram.latency_ns:g} ns"
+    )
 
 
 def dram_commands(report: Report) -> list[Line]:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.arch import config_root, dram_standard_names, load_arch, load_dram_standard
+from simulator.arch import config_root, dram_energy_row, dram_standard_names, load_arch, load_dram_standard
 from simulator.cli import skipstone
 from simulator.memory.timing import timing_dram
 from traces.errors import InputError
@@ -133,7 +133,7 @@ def test_machine_file_names_a_standard_beside_it(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     written(tmp_path / "own", lambda d: d["clocks"].update(t_cl=30, t_rtw=20))
     d = timing_dram(load_arch(machine))
-    assert (d.standard.clocks.t_cl, d.channels, d.controller_queue, d.dma_queue) == (30, 3, 32, 16)
+    assert (d.standard.clocks.t_cl, d.channels, d.controller_queue, d.queue) == (30, 3, 32, 16)
     assert d.peak_mb_per_s == 3 * 25_600
 
 
@@ -201,3 +201,13 @@ def test_validate_command_also_checks_the_standard(tmp_path: Path) -> None:
         result = CliRunner().invoke(skipstone, ["validate", str(file)])
         assert isinstance(result.exception, InputError) == wrong, result.output
         assert ("memory.dram.timing: 'hbm2_2001'" in str(result.exception)) == wrong
+
+
+@pytest.mark.parametrize("name", dram_standard_names())
+def test_a_standard_names_the_row_that_prices_it(name: str) -> None:
+    """A machine at level timing is never priced as another memory in silence."""
+    arch = load_arch("zero_skip", [f"memory.dram={{level: timing, timing: {name}}}"])
+    assert name.startswith(dram_energy_row(arch)) or name == "hbm3_6400"
+    assert dram_energy_row(load_arch("zero_skip", ["memory.dram={}"])) == "hbm2"
+    own = load_arch("zero_skip", [f"memory.dram={{level: timing, timing: {name}, standard: lpddr_malladi}}"])
+    assert dram_energy_row(own) == "lpddr_malladi"

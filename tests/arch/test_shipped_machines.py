@@ -10,7 +10,16 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 import simulator
-from simulator.arch import Architecture, Mechanism, PassCounts, PassMasks, arch_names, config_root, load_arch
+from simulator.arch import (
+    Architecture,
+    Mechanism,
+    PassCounts,
+    PassMasks,
+    arch_names,
+    config_root,
+    dram_energy_row,
+    load_arch,
+)
 from simulator.arch.json_schema import machine_schema, schema_path, schema_text
 from simulator.cli import skipstone
 from simulator.energy import load_energy_table
@@ -48,7 +57,7 @@ def test_shipped_machine_loads_under_its_file_name(name: str) -> None:
 def test_shipped_machine_can_be_priced_by_both_default_tables(name: str, table: str) -> None:
     arch = load_arch(name)
     prices = load_energy_table(table)
-    standard = None if arch.ideal_memory else arch.system.dram.standard
+    standard = None if arch.ideal_memory else dram_energy_row(arch)
     assert prices.needed_by(arch.precision.operand, arch.precision.accumulator, standard) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from dataclasses import fields, replace
 from pathlib import Path
@@ -55,6 +56,11 @@ def test_engines_agree_where_the_dram_has_banks(network, array, skipping, memory
     burst_bytes = p.dram.standard.burst_bytes
     assert (commands["reads"] + commands["writes"]) * burst_bytes >= commands["bytes"]
     assert times.total_cycles >= bounds(p).largest[1]
+    # The timeline's slices last while any transfer is under way: they do not overlap, and hold every transfer once.
+    slices = [i for i in event.run(p, record_intervals=True).intervals if i.unit == "dram"]
+    assert all(a.end <= b.start for a, b in itertools.pairwise(slices))
+    transfers = int((p.load_dram_bytes > 0).sum() + (p.job_store_bytes > 0).sum())
+    assert sum(int(i.name.split()[0]) for i in slices) == transfers
 
 
 @pytest.mark.parametrize("sample", sorted(path.name for path in SAMPLES.glob("*.npz")))

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from simulator import simulate
+from simulator.report.terminal import render
+
 ROOT = Path(__file__).resolve().parents[2]
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -105,3 +108,23 @@ def test_the_patterns_see_what_they_should(line: str) -> None:
 @pytest.mark.parametrize("line", ["./work/x", "network/", "https://pypi.org/project/x", "a framework/root/x"])
 def test_the_patterns_leave_the_rest(line: str) -> None:
     assert not any(pattern.search(line) for pattern in OURS_ALONE.values())
+
+
+@pytest.mark.parametrize("machine", ["edge", "training_card", "gpu_lockstep"])
+def test_readme_says_of_each_machine_what_its_report_says(machine: str) -> None:
+    report = simulate(machine, ROOT / "traces" / "samples" / "charlm_t1e-6.npz")
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    sentences = report.explain()
+    assert f"`{machine}`" in readme
+    assert " ".join(sentences[0].split()) in readme
+    limit = next(s for s in sentences if s.startswith("Largest limit"))
+    assert " ".join(limit.split()) in readme
+
+
+def test_readme_shows_what_the_demo_prints() -> None:
+    report = simulate("zero_skip", ROOT / "traces" / "samples" / "charlm_t1e-6.npz")
+    shown = (ROOT / "README.md").read_text(encoding="utf-8").split("```text\n")[1].split("```")[0]
+    printed = render(report, width=80, color=False)
+    for paragraph in shown.split("\n\n"):
+        if not paragraph.startswith("(and"):
+            assert paragraph.strip() in printed, "paste the output of `make demo` into README.md"
