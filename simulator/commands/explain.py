@@ -47,20 +47,38 @@ def explain(
     from traces import Trace
 
     arch = load_arch(machine, list(overrides))
+    if arch.ideal_memory:
+        hint = "with memory: ideal a product is one tile, so that there is nothing to choose; try --set memory={}"
+        raise InputError.of(f"machine {arch.name}: memory", "ideal", "a mapping: buffers, dram, ...", hint)
     with Trace(trace_file) as trace:
-        number = trace.steps[-1] if step is None and trace.steps else step
-        if number is None or number not in trace.steps:
-            known = ", ".join(map(str, trace.steps)) or "none"
-            raise InputError.of("--step", "no recorded step" if number is None else str(number), f"one of {known}")
+        if not trace.steps:
+            raise InputError.of(trace_file, "no recorded step", "a trace with at least one")
+        number = trace.steps[-1] if step is None else step
+        if number not in trace.steps:
+            raise InputError.of("--step", str(number), f"one of {', '.join(map(str, trace.steps))}")
         mapped = map_step(arch, lower(trace, trace.step(number)))
+        sha256 = trace.sha256
     chosen = _select(mapped, layer, product)
     if as_json:
-        limits = {"bound": mapped.limits.largest[0], "bound_cycles": mapped.limits.largest[1]}
-        data = {"architecture": arch.name, "step": number, "total_cycles": mapped.total_cycles, **limits}
-        click.echo(json.dumps({**data, "products": [m.to_dict() for m in chosen]}, indent=2, ensure_ascii=False))
+        data = {
+            "schema_version": 1,
+            "architecture": {"name": arch.name, "digest": arch.digest},
+            "trace": {"sha256": sha256},
+            "step": number,
+            "total_cycles": mapped.total_cycles,
+            "bound": mapped.limits.largest[0],
+            "bound_cycles": mapped.limits.largest[1],
+            "over_bound": mapped.over_bound,
+            "without_macs": mapped.without_macs,
+            "products": [m.to_dict() for m in chosen],
+        }
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
         return
-    click.echo(f"{arch.name}, step {number}: {_whole(mapped)}\n")
-    click.echo("\n\n".join(_told(m) for m in chosen))
+    click.echo("\n".join(textwrap.wrap(f"{arch.name}, step {number}: {_whole(mapped)}", WIDTH)))
+    for m in chosen:
+        click.echo(f"\n{_told(m)}")
+    if mapped.without_macs and layer is product is None:
+        click.echo(f"\nwork without MACs: stalls: {_stalls(mapped.without_macs)}")
 
 
 def _select(mapped: MappedStep, layer: str | None, product: str | None) -> list[MappedProduct]:
@@ -71,15 +89,23 @@ def _select(mapped: MappedStep, layer: str | None, product: str | None) -> list[
             continue
         known = list(dict.fromkeys(str(getattr(m.choice.product, field)) for m in found))
         if name not in known:
-            raise InputError.of(option, repr(name), "one of " + ", ".join(known), nearest(name, known))
+            of = f", the products of {layer}" if field == "name" and layer is not None else ""
+            raise InputError.of(option, repr(name), f"one of {', '.join(known)}{of}", nearest(name, known))
         found = [m for m in found if getattr(m.choice.product, field) == name]
     return found
 
 
 def _whole(mapped: MappedStep) -> str:
+    from simulator.report import numbers
+
     name, cycles = mapped.limits.largest
-    over = f", {mapped.total_cycles / cycles - 1:.1%} over it" if cycles else ""
-    return f"{mapped.total_cycles:,} cycles; no schedule beats {cycles:,} (bound: {name.replace('_', ' ')}{over})"
+    over = f", {numbers.percent(mapped.over_bound)} above it" if cycles else ""
+    bound = f"bound: {name.replace('_', ' ')}{over}"
+    return f"{mapped.total_cycles:,} cycles; no schedule of these jobs beats {cycles:,} ({bound})"
+
+
+def _stalls(stalls: dict[str, int]) -> str:
+    return ", ".join(f"{reason} {cycles:,}" for reason, cycles in stalls.items()) or "none"
 
 
 def _told(mapped: MappedProduct) -> str:
@@ -89,7 +115,8 @@ def _told(mapped: MappedProduct) -> str:
 
     product, choice = mapped.choice.product, mapped.choice
     times = f", {choice.times} times" if choice.times > 1 else ""
-    lines = [f"{product.layer} {product.name}: {product.m} x {product.k} x {product.n}{times}"]
+    head = f"{product.layer} {product.name}: {product.m} x {product.k} x {product.n}{times}"
+    lines = textwrap.wrap(head, WIDTH)
     chosen = mapped.chosen
     kept = [
         text
@@ -106,9 +133,8 @@ def _told(mapped: MappedProduct) -> str:
         lines += _entry("of", f"{len(choice.candidates):,} that fit")
     else:
         lines += _entry("second", "none: nothing else fits")
-    stalls = ", ".join(f"{reason} {cycles:,}" for reason, cycles in mapped.stalls.items()) or "none"
-    lines += _entry("took", f"{mapped.array_cycles:,} array cycles; stalls: {stalls}")
-    lines += _entry("limit", f"{mapped.limiter.replace('_', ' ')}; what would move it: {MOVES[mapped.limiter]}")
+    lines += _entry("took", f"{mapped.array_cycles:,} array cycles; stalls: {_stalls(mapped.stalls)}")
+    lines += _entry("limit", f"{mapped.limiter}; what would move it: {MOVES[mapped.limiter]}")
     return "\n".join(lines)
 
 

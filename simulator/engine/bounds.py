@@ -5,6 +5,7 @@ The bound that is largest says what limits a machine; a run's total over it says
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,16 +43,16 @@ class Bounds:
         return name, int(getattr(self, name))
 
 
-def bounds(plan: Plan, product: int | None = None) -> Bounds:
-    """Give the lower bounds of a plan's cycles, or of those from a product's first need to its last result.
+def bounds(plan: Plan, products: int | Sequence[int] | None = None) -> Bounds:
+    """Give the lower bounds of a plan's cycles, or of those from some products' first need to their last result.
 
     Parameters
     ----------
     plan : Plan
-    product : int, optional
-        Only the jobs of this product; its chain is that of its own jobs.
+    products : int or sequence of int, optional
+        Only the jobs of this product, or of these; the chain is that of their own jobs.
     """
-    own = np.ones(plan.jobs, dtype=bool) if product is None else plan.job_product == product
+    own = np.ones(plan.jobs, dtype=bool) if products is None else np.isin(plan.job_product, products)
     loads = np.repeat(own, np.diff(plan.job_first_load))
     dram = 0
     if plan.dram is not None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from simulator.arch import Architecture
 from simulator.engine import STALLS, run
 from simulator.engine.bounds import BOUNDS, Bounds, bounds
@@ -36,8 +39,9 @@ class MappedProduct:
     choice : Choice
         What the planner chose among.
     limits : Bounds
-        What its jobs take at least on each unit, summed over time steps; `chain` is the longest of one time step, times
-        their number.
+        What its jobs take at least on each unit, and the longest chain of those that wait for each other, over all
+        time steps. They bound the time from the first need to the last result, in which other products run, too; so
+        `spent_cycles` may be less where the array works on those meanwhile.
     array_cycles : int
     stalls : dict
         Stalled cycles before and within its jobs, by reason; those without any are left out.
@@ -71,7 +75,7 @@ class MappedProduct:
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain data."""
-        product, (name, cycles) = self.choice.product, self.limits.largest
+        product = self.choice.product
         return {
             "layer": product.layer,
             "product": product.name,
@@ -85,8 +89,7 @@ class MappedProduct:
             "second_lost_by": None if self.second is None else why_not(self.chosen, self.second),
             "cycles": {"array": self.array_cycles, "stalls": self.stalls, "spent": self.spent_cycles},
             "bounds": {bound: getattr(self.limits, bound) for bound in BOUNDS},
-            "bound": name,
-            "over_bound": self.spent_cycles / cycles if cycles else None,
+            "bound": self.limits.largest[0],
             "limiter": self.limiter,
             "would_move_it": MOVES[self.limiter],
         }
@@ -99,15 +102,25 @@ class MappedStep:
     Attributes
     ----------
     products : tuple of MappedProduct
-        In order of appearance.
+        Those with MACs, in order of appearance.
+    without_macs : dict
+        Stalled cycles of the vector unit's own tasks (``gates_backward``), by reason; those without any are left out.
     total_cycles : int
+        The products' ``spent_cycles`` and those of `without_macs`.
     limits : Bounds
         Of the whole step.
     """
 
     products: tuple[MappedProduct, ...]
+    without_macs: dict[str, int]
     total_cycles: int
     limits: Bounds
+
+    @property
+    def over_bound(self) -> float:
+        """How far the total is above the largest bound, as a share of it; 0 where there is no work."""
+        cycles = self.limits.largest[1]
+        return self.total_cycles / cycles - 1 if cycles else 0.0
 
 
 def candidate_data(candidate: Candidate) -> dict[str, Any]:
@@ -150,19 +163,13 @@ def map_step(arch: Architecture, workload: Workload) -> MappedStep:
     for choice in chosen:
         key = (choice.product.layer, choice.product.name)
         own = [i for i, p in enumerate(step.products) if (p.product.layer, p.product.name) == key]
-        each = [bounds(step, i) for i in own]
-        stalls = dict(zip(STALLS, times.stalls[own].sum(axis=0).tolist(), strict=True))
-        mapped.append(
-            MappedProduct(
-                choice,
-                Bounds(
-                    array=sum(b.array for b in each),
-                    dram=sum(b.dram for b in each),
-                    vector_unit=sum(b.vector_unit for b in each),
-                    chain=max(b.chain for b in each) * len(each),
-                ),
-                sum(step.products[i].array_cycles for i in own),
-                {reason: cycles for reason, cycles in stalls.items() if cycles},
-            )
-        )
-    return MappedStep(tuple(mapped), times.total_cycles, bounds(step))
+        array_cycles = sum(step.products[i].array_cycles for i in own)
+        mapped.append(MappedProduct(choice, bounds(step, own), array_cycles, _by_reason(times.stalls[own])))
+    tasks = [i for i, p in enumerate(step.products) if not p.product.k]
+    return MappedStep(tuple(mapped), _by_reason(times.stalls[tasks]), times.total_cycles, bounds(step))
+
+
+def _by_reason(stalls: npt.NDArray[np.int64]) -> dict[str, int]:
+    """Sum stalls int64 [products, len(STALLS)] over products; reasons without any are left out."""
+    sums = zip(STALLS, stalls.sum(axis=0).tolist(), strict=True)
+    return {reason: cycles for reason, cycles in sums if cycles}
