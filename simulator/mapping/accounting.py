@@ -1,6 +1,8 @@
-"""Counting what a product does: MACs, slots, and the bits that move for it."""
+"""Counting what products do: MACs, slots, and the bits that move for them."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,79 +15,103 @@ from simulator.workload import Product
 Int64s = npt.NDArray[np.int64]
 
 
-def array_counts(arch: Architecture, product: Product, table: PassTable | None, columns_of_pass: int) -> Int64s:
-    """Count what happens in the array and its skip logic: int64 [len(COUNTS)].
+def count_products(
+    arch: Architecture,
+    products: Sequence[Product],
+    tables: Sequence[PassTable | None],
+    columns_of_pass: int,
+    encoded: Sequence[tuple[int, int] | None],
+) -> Int64s:
+    """Count what happens in the array, its skip logic, the vector unit and the operand buffers.
 
     Pass counts hold for one column; a lane's control serves the C columns of a column tile and is counted once
     for each of the ceil(N / C) column tiles. Those of a `TileMechanism` are totals; its control finds the operands
     of each slot that is taken, and reads the skip operand's mask once for each tile of columns.
+
+    Parameters
+    ----------
+    arch : Architecture
+        With ``memory: ideal`` nothing of buffers and vector unit is counted.
+    products : sequence of Product
+        Alike in shape: the time steps of a serial product, or one.
+    tables : sequence of PassTable or None
+        None for tasks without MACs.
+    columns_of_pass : int
+    encoded : sequence of (value bits, metadata bits) or None
+        Of a skip operand that does not lie dense in its buffer: for each tile of columns the array reads all of them,
+        in place of non-zeros and one mask bit an element.
+
+    Returns
+    -------
+    int64 [products, len(COUNTS)]
+        Without what is counted while loads and stores are written.
     """
-    counts = np.zeros(len(COUNTS), dtype=np.int64)
-    if table is None:
+    counts = np.zeros((len(products), len(COUNTS)), dtype=np.int64)
+    first, passes = products[0], [table for table in tables if table is not None]
+    if not arch.ideal_memory:
+        counts[:, Count.GATE_FORWARD_VALUES] = [p.epilogue.gate_forward_values for p in products]
+        backward = [p.epilogue.gate_backward_values for p in products]
+        counts[:, Count.GATE_BACKWARD_VALUES] = backward
+        if arch.skipping.uses_mask:
+            counts[:, Count.THRESHOLD_VALUES] = backward
+            counts[:, Count.MASK_BITS_PACKED] = backward  # a bit for each value that was judged
+    if not passes:
         return counts
-    per_pass = table.counts
-    columns, column_tiles = _multiples(product, table, columns_of_pass)
-    counts[Count.MACS_DENSE] = product.macs_dense
-    counts[Count.MACS_EXECUTED] = per_pass.executed.sum() * columns
-    counts[Count.MACS_GATED] = per_pass.gated.sum() * columns
-    counts[Count.MACS_SKIPPED] = per_pass.skipped.sum() * columns
-    counts[Count.SLOTS_IMBALANCE] = per_pass.imbalance.sum() * columns
-    counts[Count.SLOTS_CONFLICT] = per_pass.conflict.sum() * columns
-    counts[Count.SLOTS_REFILL] = per_pass.refill.sum() * columns
-    counts[Count.PASSES] = len(table.lanes) * len(table.nonzeros) * column_tiles
-    skipping = arch.skipping
-    counts[Count.ACCUMULATOR_UPDATES] = counts[Count.MACS_EXECUTED]
+
+    def stacked(field: str) -> Int64s:
+        return np.stack([getattr(table.counts, field) for table in passes])
+
+    def total(values: Int64s) -> Int64s:
+        sums: Int64s = values.reshape(len(products), -1).sum(axis=1)
+        return sums
+
+    skipping, operand_bits, lanes = arch.skipping, arch.precision.operand_bits, passes[0].lanes
+    masked_shared, per_column = passes[0].masked_shared, passes[0].per_column
+    columns, column_tiles = first.n, -(-first.n // columns_of_pass)
+    cycles, fetches = stacked("cycles"), total(stacked("fetches"))
+    if not per_column:
+        columns, column_tiles = 1, cycles.shape[-1]
+    busy = total(cycles * (lanes if per_column else lanes[:, None]))
+    executed = total(stacked("executed")) * columns
+    counts[:, Count.MACS_DENSE] = first.macs_dense
+    counts[:, Count.MACS_EXECUTED] = executed
+    counts[:, Count.MACS_GATED] = total(stacked("gated")) * columns
+    counts[:, Count.MACS_SKIPPED] = total(stacked("skipped")) * columns
+    counts[:, Count.SLOTS_IMBALANCE] = total(stacked("imbalance")) * columns
+    counts[:, Count.SLOTS_CONFLICT] = total(stacked("conflict")) * columns
+    counts[:, Count.SLOTS_REFILL] = total(stacked("refill")) * columns
+    k_tiles = len(passes[0].nonzeros)
+    counts[:, Count.PASSES] = len(lanes) * k_tiles * column_tiles
+    counts[:, Count.ACCUMULATOR_UPDATES] = executed
     if skipping.macs_per_lane > 1:  # an adder tree joins the products of a lane, and updates its sum once a cycle
-        counts[Count.ACCUMULATOR_UPDATES] = (table.lanes * per_pass.cycles).sum() * columns
-    if product.mask is not None and skipping.uses_mask:
-        counts[Count.MASK_BITS_SCANNED] = product.m * product.k * column_tiles
+        counts[:, Count.ACCUMULATOR_UPDATES] = busy * columns
+    mask_bits = first.m * first.k if first.mask is not None and skipping.uses_mask else 0
+    counts[:, Count.MASK_BITS_SCANNED] = mask_bits * column_tiles
     if isinstance(skipping, TileMechanism):
-        if product.mask is not None or table.masked_shared:
-            counts[Count.LANE_SELECTIONS] = counts[Count.MACS_EXECUTED] + counts[Count.MACS_GATED]
-        if table.masked_shared:
-            mask_bits = product.k * product.n * len(table.lanes)
-            counts[Count.MASK_BITS_SCANNED] += skipping.shared_metadata_bits(mask_bits, int(per_pass.fetches.sum()))
-    elif product.mask is not None and skipping.uses_mask:
-        selections = (table.lanes * per_pass.cycles).sum() * skipping.macs_per_lane
-        counts[Count.LANE_SELECTIONS] = selections * column_tiles
+        if first.mask is not None or masked_shared:
+            counts[:, Count.LANE_SELECTIONS] = executed + counts[:, Count.MACS_GATED]
+        if masked_shared:
+            shared_bits = first.k * first.n * len(lanes)
+            counts[:, Count.MASK_BITS_SCANNED] += [
+                skipping.shared_metadata_bits(shared_bits, count) for count in fetches.tolist()
+            ]
+    elif mask_bits:
+        counts[:, Count.LANE_SELECTIONS] = busy * skipping.macs_per_lane * column_tiles
     if skipping.staged:
-        bits = columns * arch.precision.operand_bits
-        counts[Count.STAGING_BITS_WRITTEN] = per_pass.fetches.sum() * bits
-        counts[Count.STAGING_BITS_READ] = per_pass.reads.sum() * bits
-    return counts
-
-
-def _multiples(product: Product, table: PassTable, columns_of_pass: int) -> tuple[int, int]:
-    """By what slots, MACs and words of the table are multiplied, and how many column tiles there are."""
-    if table.per_column:
-        return product.n, -(-product.n // columns_of_pass)
-    return 1, table.counts.cycles.shape[2]
-
-
-def count_buffer_reads(
-    counts: Int64s,
-    arch: Architecture,
-    product: Product,
-    table: PassTable,
-    columns_of_pass: int,
-    encoded: tuple[int, int] | None,
-) -> None:
-    """Add what the array reads from the operand buffers and writes to the output buffer.
-
-    `encoded` are the (value bits, metadata bits) of a skip operand that does not lie dense in its buffer: for each tile
-    of columns the array reads all of them, in place of non-zeros and one mask bit an element.
-    """
-    operand_bits = arch.precision.operand_bits
-    columns, column_tiles = _multiples(product, table, columns_of_pass)
-    if encoded is None:
-        counts[Count.SKIP_BUFFER_BITS_READ] += table.taken.sum() * column_tiles * operand_bits
-    else:
-        counts[Count.SKIP_BUFFER_BITS_READ] += encoded[0] * column_tiles
-        mask_bits = product.m * product.k if arch.skipping.uses_mask else 0
-        counts[Count.MASK_BITS_SCANNED] += (encoded[1] - mask_bits) * column_tiles
-    counts[Count.SHARED_BUFFER_BITS_READ] += table.counts.fetches.sum() * columns * operand_bits
+        counts[:, Count.STAGING_BITS_WRITTEN] = fetches * columns * operand_bits
+        counts[:, Count.STAGING_BITS_READ] = total(stacked("reads")) * columns * operand_bits
+    if arch.ideal_memory:
+        return counts
+    taken = total(np.stack([table.taken for table in passes])) * operand_bits
+    for row, read in enumerate(encoded):
+        if read is not None:
+            taken[row] = read[0]
+            counts[row, Count.MASK_BITS_SCANNED] += (read[1] - mask_bits) * column_tiles
+    counts[:, Count.SKIP_BUFFER_BITS_READ] = taken * column_tiles
+    counts[:, Count.SHARED_BUFFER_BITS_READ] = fetches * columns * operand_bits
     # Each K tile leaves its sums in the output buffer, and each sum is read once: by the next K tile, the vector
     # unit or the DMA.
-    sums_bits = product.m * product.n * len(table.nonzeros) * arch.precision.accumulator_bits
-    counts[Count.OUTPUT_BUFFER_BITS_WRITTEN] += sums_bits
-    counts[Count.OUTPUT_BUFFER_BITS_READ] += sums_bits
+    sums_bits = first.m * first.n * k_tiles * arch.precision.accumulator_bits
+    counts[:, Count.OUTPUT_BUFFER_BITS_WRITTEN] = sums_bits
+    counts[:, Count.OUTPUT_BUFFER_BITS_READ] = sums_bits
+    return counts

@@ -120,64 +120,60 @@ class Plan:
         return np.flatnonzero(self.job_product == self.job_product[planned.first_job])
 
 
-JOB_DEFAULTS = {
-    "product": NONE,
-    "array_cycles": 0,
-    "feed_cycles": 0,
-    "drains": 0,
-    "drain_cycles": 0,
-    "tail_cycles": 0,
-    "vector_cycles": 0,
-    "store_bytes": 0,
-    "store_address_bytes": 0,
-    "load_skip": NONE,
-    "load_shared": NONE,
-    "load_output": NONE,
-}
+JOB_COLUMNS = (
+    "product",
+    "first_load",
+    "array_cycles",
+    "feed_cycles",
+    "drains",
+    "drain_cycles",
+    "tail_cycles",
+    "vector_cycles",
+    "store_bytes",
+    "store_address_bytes",
+    "load_skip",
+    "load_shared",
+    "load_output",
+)
+(
+    JOB_PRODUCT,
+    JOB_FIRST_LOAD,
+    JOB_ARRAY_CYCLES,
+    JOB_FEED_CYCLES,
+    JOB_DRAINS,
+    JOB_DRAIN_CYCLES,
+    JOB_TAIL_CYCLES,
+    JOB_VECTOR_CYCLES,
+    JOB_STORE_BYTES,
+    JOB_STORE_ADDRESS_BYTES,
+    JOB_LOAD_SKIP,
+    JOB_LOAD_SHARED,
+    JOB_LOAD_OUTPUT,
+) = range(len(JOB_COLUMNS))
 LOAD_COLUMNS = ("buffer", "space_bytes", "dram_bytes", "address_bytes", "after_job", "last_job")
+LOAD_BUFFER, LOAD_SPACE_BYTES, LOAD_DRAM_BYTES, LOAD_ADDRESS_BYTES, LOAD_AFTER_JOB, LOAD_LAST_JOB = range(6)
 
 
-class PlanTable:
-    """Columns of the plan, growing row by row."""
-
-    def __init__(self) -> None:
-        self.jobs: list[dict[str, int]] = []
-        self.loads: list[dict[str, int]] = []
-        self.waits: list[tuple[int, int, int]] = []
-
-    def add_job(self, **columns: int) -> int:
-        """Append a job and return its number; columns that are not named take their defaults."""
-        self.jobs.append({**JOB_DEFAULTS, "first_load": len(self.loads), **columns})
-        return len(self.jobs) - 1
-
-    def add_load(self, **columns: int) -> int:
-        """Append a load, first needed by the next job, and return its number."""
-        self.loads.append(columns)
-        return len(self.loads) - 1
-
-    def freeze(
-        self,
-        planned: list[PlannedProduct],
-        capacity_bytes: tuple[int, int, int],
-        dram: BandwidthDram | TimingDram | None,
-        vector_latency_cycles: int,
-    ) -> Plan:
-        """Turn the rows into a plan."""
-
-        def column(rows: list[dict[str, int]], name: str) -> Int64s:
-            return np.array([row[name] for row in rows], dtype=np.int64)
-
-        first_load = np.append(column(self.jobs, "first_load"), np.int64(len(self.loads)))
-        waits = np.array(self.waits, dtype=np.int64).reshape(-1, 3)
-        return Plan(
-            products=tuple(planned),
-            waits_job=waits[:, 0],
-            waits_for=waits[:, 1],
-            waits_on_chip=waits[:, 2],
-            job_first_load=first_load,
-            **{f"job_{c}": column(self.jobs, c) for c in JOB_DEFAULTS},
-            **{f"load_{c}": column(self.loads, c) for c in LOAD_COLUMNS},
-            capacity_bytes=capacity_bytes,
-            dram=dram,
-            vector_latency_cycles=vector_latency_cycles,
-        )
+def plan_of(
+    products: list[PlannedProduct],
+    jobs: Int64s,
+    loads: Int64s,
+    waits: Int64s,
+    capacity_bytes: tuple[int, int, int],
+    dram: BandwidthDram | TimingDram | None,
+    vector_latency_cycles: int,
+) -> Plan:
+    """Make a plan of its columns: [len(JOB_COLUMNS), J], [len(LOAD_COLUMNS), L] and [W, 3]."""
+    first_load = np.append(jobs[JOB_FIRST_LOAD], np.int64(loads.shape[1]))
+    return Plan(
+        products=tuple(products),
+        waits_job=waits[:, 0].copy(),
+        waits_for=waits[:, 1].copy(),
+        waits_on_chip=waits[:, 2].copy(),
+        job_first_load=first_load,
+        **{f"job_{name}": jobs[i] for i, name in enumerate(JOB_COLUMNS) if i != JOB_FIRST_LOAD},
+        **{f"load_{name}": loads[i] for i, name in enumerate(LOAD_COLUMNS)},
+        capacity_bytes=capacity_bytes,
+        dram=dram,
+        vector_latency_cycles=vector_latency_cycles,
+    )

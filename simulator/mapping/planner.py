@@ -6,14 +6,29 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+
 from simulator.arch import Architecture
-from simulator.mapping.accounting import array_counts
-from simulator.mapping.jobs import ProductJobs
+from simulator.mapping.accounting import count_products
 from simulator.mapping.passes import PassCache, PassTable, feed_cycles, pass_shapes
-from simulator.mapping.plan import BUFFERS, SHARED, Plan, PlannedProduct, PlanTable
+from simulator.mapping.plan import (
+    BUFFERS,
+    JOB_ARRAY_CYCLES,
+    JOB_COLUMNS,
+    JOB_FIRST_LOAD,
+    JOB_LOAD_SKIP,
+    JOB_PRODUCT,
+    LOAD_COLUMNS,
+    NONE,
+    SHARED,
+    Plan,
+    PlannedProduct,
+    plan_of,
+)
 from simulator.mapping.program import ProgramOrder
 from simulator.mapping.tiling import Candidate, PassCost, Pins, Tiling, TilingProblem, candidates, k_tiles
 from simulator.mapping.traffic import Traffic
+from simulator.mapping.writing import Mapped, Pauses, write_plan
 from simulator.workload import Product, Workload
 from traces.errors import InputError
 
@@ -77,7 +92,8 @@ def choices(arch: Architecture, workload: Workload, cache: PassCache | None = No
 
 def _plan_ideal(arch: Architecture, workload: Workload, cache: PassCache) -> Plan:
     """One job a product, nothing to load and nothing to wait for but the array."""
-    table = PlanTable()
+    jobs = np.full((len(JOB_COLUMNS), len(workload.products)), NONE, dtype=np.int64)
+    jobs[JOB_FIRST_LOAD:JOB_LOAD_SKIP] = 0
     planned = []
     for index, product in enumerate(workload.products):
         priced: list[tuple[int, PassTable | None, tuple[int, int]]] = []
@@ -85,11 +101,12 @@ def _plan_ideal(arch: Architecture, workload: Workload, cache: PassCache) -> Pla
             passes = cache.table(arch, product, product.k, shape) if product.k else None
             priced.append((_cost(arch, product, passes, product.k, shape).array_cycles, passes, shape))
         cycles, passes, shape = min(priced, key=lambda p: p[0])
-        counts = array_counts(arch, product, passes, shape[1])
-        job = table.add_job(product=index, array_cycles=cycles)
+        counts = count_products(arch, [product], [passes], shape[1], [None])[0]
+        jobs[JOB_PRODUCT, index], jobs[JOB_ARRAY_CYCLES, index] = index, cycles
         whole = Tiling(product.m, product.n, max(1, product.k), "mnk", *shape)
-        planned.append(PlannedProduct(product, whole, job, job, cycles, counts))
-    return table.freeze(planned, (0, 0, 0), None, 0)
+        planned.append(PlannedProduct(product, whole, index, index, cycles, counts))
+    none = np.zeros((len(LOAD_COLUMNS), 0), dtype=np.int64)
+    return plan_of(planned, jobs, none, none.T[:, :3], (0, 0, 0), None, 0)
 
 
 def _cost(
@@ -135,22 +152,21 @@ class _SystemPlanner:
 
     def plan(self) -> Plan:
         """Write all products in program order."""
-        table = PlanTable()
-        resident: dict[tuple[str, int, int], int] = {}
-        writers: dict[int, ProductJobs] = {}
+        return write_plan(self.arch, self.traffic, self.order, self.mapped(), self.pauses())
 
-        def writer(index: int) -> ProductJobs:
-            product = self.workload.products[index]
-            tiling = self._tiling(index)
-            passes = None
+    def mapped(self) -> list[Mapped]:
+        """Every product with its tiling and its passes."""
+        found = []
+        for index, product in enumerate(self.workload.products):
+            tiling, passes = self._tiling(index), None
             if product.k:
                 passes = self.cache.table(self.arch, product, tiling.tile_k, (tiling.rows, tiling.columns))
-            return ProductJobs(table, self.traffic, resident, product, index, tiling, passes, writers)
+            found.append(Mapped(product, tiling, passes))
+        return found
 
-        planned = self.order.write(writer, writers, self._pause_cycles if self.overlaps else None, self._crowded)
-        return table.freeze(
-            planned, self.traffic.capacity_bytes, self.traffic.dram, self.arch.system.vector_unit.latency_cycles
-        )
+    def pauses(self) -> Pauses | None:
+        """What decides which jobs stand in pauses; None: products are not mixed."""
+        return Pauses(self._pause_cycles, self._crowded) if self.overlaps else None
 
     def found(self, key: tuple[str, str]) -> list[Candidate]:
         """Enumerate the tilings of a product by layer and name, best first."""

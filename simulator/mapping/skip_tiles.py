@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -92,7 +93,7 @@ class SkipOperands:
         return stored.tile_bits(rows, positions) if mask.lanes_hold == "rows" else stored.tile_bits(positions, rows)
 
     def _grid_bits(self, product: Product, fmt: Format, tile_m: int, tile_k: int) -> tuple[Int64s, Int64s]:
-        """Bits of all tiles of a product: values and metadata, each a plane of tiles."""
+        """Bits of all tiles of a product: values and metadata, each int64 [M tiles, K tiles]."""
         row_edges, position_edges = _edges(product.m, tile_m), _edges(product.k, tile_k)
         mask = product.mask
         if mask is None:
@@ -101,7 +102,46 @@ class SkipOperands:
         stored = self.masks.get(mask, fmt, self.operand_bits, self.formats)
         if mask.lanes_hold == "rows":
             return stored.grid_bits(row_edges, position_edges)
-        return stored.grid_bits(position_edges, row_edges)
+        values, metadata = stored.grid_bits(position_edges, row_edges)
+        return values.T, metadata.T
+
+    def tiles(self, product: Product, tile_m: int, tile_k: int, nonzeros: Int64s) -> Int64s:
+        """Say what each tile takes, as `tile` does: int64 [M tiles * K tiles, 4].
+
+        Columns are DRAM bytes, room in bytes, value bits and metadata bits; `nonzeros` [M tiles, K tiles] are those of
+        each tile's own elements.
+        """
+        elements = np.multiply.outer(np.diff(_edges(product.m, tile_m)), np.diff(_edges(product.k, tile_k)))
+        value_bits = elements * self.operand_bits
+        metadata_bits = np.zeros_like(value_bits)
+        dram_bytes = room_bytes = -(-value_bits // 8)
+        if product.mask is not None:
+            if self.formats.skip != "dense":
+                dram_bytes = _bytes(*self._grid_bits(product, self.formats.skip, tile_m, tile_k))
+            if self.encoded_on_chip(product):
+                value_bits, metadata_bits = self._grid_bits(product, self.formats.skip_on_chip, tile_m, tile_k)
+                room_bytes = _bytes(value_bits, metadata_bits)
+            elif self.keeps_mask:
+                metadata_bits = elements
+                if self.formats.skip != "dense":
+                    value_bits = nonzeros * self.operand_bits
+        return np.stack([dram_bytes, room_bytes, value_bits, metadata_bits], axis=-1).reshape(-1, 4)
+
+    def stores(self, product: Product, tile_m: int, tile_n: int) -> Int64s:
+        """Bytes of the next skip operand that each output tile stores: int64 [M tiles * N tiles]."""
+        mask, m, n = product.epilogue.store_skip, product.m, product.n
+        assert mask is not None
+        rows, columns = _edges(m, tile_m), _edges(n, tile_n)
+        if self.formats.skip == "dense" and mask.bits % n == 0:
+            own = np.diff(rows * mask.packed.shape[0] // m)
+            elements = np.multiply.outer(own, np.diff(columns)) * (mask.bits // n)
+            return np.asarray(-(-elements * self.operand_bits // 8)).ravel()
+        stored = [
+            self.written_bytes(product, slice(*r), slice(*c))
+            for r in pairwise(rows.tolist())
+            for c in pairwise(columns.tolist())
+        ]
+        return np.array(stored, dtype=np.int64)
 
     def fetched_bytes(self, product: Product, tile_m: int, tile_k: int) -> int:
         """DRAM bytes of all tiles of a product, each fetched once."""

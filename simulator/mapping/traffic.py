@@ -75,7 +75,12 @@ class Traffic:
     def vector_cycles(self, forward_values: int, backward_values: int) -> int:
         """Cycles that the vector unit is busy with so many gate values."""
         unit = self.memory.vector_unit
-        threshold = unit.threshold_cycles_per_value if self.arch.skipping.uses_mask else 0
         forward = -(-forward_values // unit.lanes) * unit.gate_forward_cycles_per_value
-        backward = -(-backward_values // unit.lanes) * (unit.gate_backward_cycles_per_value + threshold)
-        return forward + backward
+        return forward + -(-backward_values // unit.lanes) * self.gate_backward_cycles_per_value
+
+    @property
+    def gate_backward_cycles_per_value(self) -> int:
+        """Cycles of a gate value in the backward phase, with its threshold where the mechanism reads masks."""
+        unit = self.memory.vector_unit
+        threshold = unit.threshold_cycles_per_value if self.arch.skipping.uses_mask else 0
+        return unit.gate_backward_cycles_per_value + threshold

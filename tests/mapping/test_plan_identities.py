@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain.cases import ARRAYS, MECHANISMS, SYSTEMS, machine, networks, write_trace
 from plain.lookahead import plain_lookahead
+from plain.plan_jobs import Shares
 
 from simulator.mapping import Count, plan
-from simulator.mapping.jobs import Shares
+from simulator.mapping.writer_kernels import _share
 from simulator.workload import lower
 
 
@@ -120,6 +121,8 @@ def test_dense_traffic_is_at_least_each_operand_once(network, array, memory):
 def test_shares_sum_to_the_total_and_stay_near_proportion(total, parts):
     shares = Shares(total, sum(parts))
     dealt = [shares.take(part) for part in parts]
+    done = np.cumsum([0, *parts[:-1]]).tolist()
+    assert dealt == [_share(total, sum(parts), before, part) for before, part in zip(done, parts, strict=True)]
     assert sum(dealt) == total
     for part, share in zip(parts, dealt, strict=True):
         assert abs(share - total * part / sum(parts)) < 1
@@ -168,3 +171,11 @@ def test_cutting_k_restarts_the_window_and_moves_partial_sums(tmp_path):
     sums_bits = 4 * 4 * 32
     assert a.counts[Count.OUTPUT_BUFFER_BITS_WRITTEN] == sums_bits
     assert b.counts[Count.OUTPUT_BUFFER_BITS_WRITTEN] == 3 * sums_bits
+
+
+def test_shares_of_huge_totals_do_not_overflow():
+    """A petabyte dealt out over 2^40 outputs: the plain form's product has 90 bits, more than an int64."""
+    total, whole, part = 10**15, 1 << 40, 1 << 37
+    plain = Shares(total, whole)
+    for done in range(0, whole, part):
+        assert plain.take(part) == _share(total, whole, done, part)

@@ -1,19 +1,90 @@
-"""Writing one product's jobs, loads and memory counts into the plan."""
+"""The plain form of `simulator.mapping.writing`: one product's jobs, loads and counts, written one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from simulator.mapping.accounting import array_counts, count_buffer_reads
+from simulator.mapping.accounting import count_products
 from simulator.mapping.counts import Count
 from simulator.mapping.passes import PassTable, feed_cycles
 from simulator.mapping.places import Places
-from simulator.mapping.plan import NONE, OUTPUT, SHARED, SKIP, PlannedProduct, PlanTable
+from simulator.mapping.plan import NONE, OUTPUT, SHARED, SKIP, PlannedProduct
 from simulator.mapping.skip_tiles import SkipTile
 from simulator.mapping.tiling import Tiling
 from simulator.mapping.traffic import Traffic
 from simulator.memory import bytes_of_bits
 from simulator.workload import After, Product
+
+JOB_DEFAULTS = {
+    "product": NONE,
+    "array_cycles": 0,
+    "feed_cycles": 0,
+    "drains": 0,
+    "drain_cycles": 0,
+    "tail_cycles": 0,
+    "vector_cycles": 0,
+    "store_bytes": 0,
+    "store_address_bytes": 0,
+    "load_skip": NONE,
+    "load_shared": NONE,
+    "load_output": NONE,
+}
+
+
+class PlanTable:
+    """Columns of the plan, growing row by row."""
+
+    def __init__(self) -> None:
+        self.jobs: list[dict[str, int]] = []
+        self.loads: list[dict[str, int]] = []
+        self.waits: list[tuple[int, int, int]] = []
+
+    def add_job(self, **columns: int) -> int:
+        """Append a job and return its number; columns that are not named take their defaults."""
+        self.jobs.append({**JOB_DEFAULTS, "first_load": len(self.loads), **columns})
+        return len(self.jobs) - 1
+
+    def add_load(self, **columns: int) -> int:
+        """Append a load, first needed by the next job, and return its number."""
+        self.loads.append(columns)
+        return len(self.loads) - 1
+
+
+class TilePlaces(Places):
+    """Addresses of one product's tiles."""
+
+    def __init__(self, traffic: Traffic, product: Product) -> None:
+        super().__init__(traffic, product)
+        self._traffic, self._product = traffic, product
+        self._skip, self._shared, self._sums, self._partial, self._result = (
+            self.skip, self.shared, self.sums, self.partial, self.result
+        )  # fmt: skip
+
+    def skip_tile(self, i: int, m: int, q: int, tiling: Tiling) -> int:
+        """The tile of the skip operand of row tile i, which has m rows, and K tile q."""
+        values = i * tiling.tile_m * self._product.k + q * tiling.tile_k * m
+        return self._skip + self._traffic.operand_bytes(values)
+
+    def shared_tile(self, j: int, n: int, q: int, tiling: Tiling) -> int:
+        """The tile of the shared operand of column tile j, which has n columns, and K tile q."""
+        values = j * tiling.tile_n * self._product.k + q * tiling.tile_k * n
+        return self._shared + self._traffic.operand_bytes(values)
+
+    def sums_tile(self, i: int, j: int, tiling: Tiling) -> int:
+        """The partial sums of an output tile."""
+        rows = i * tiling.tile_m
+        m = min(tiling.tile_m, self._product.m - rows)
+        return self._sums + self._traffic.accumulator_bytes(rows * self._product.n + j * tiling.tile_n * m)
+
+    def next_partial(self, size_bytes: int) -> int:
+        """The next run of what the epilogue reads."""
+        address, self._partial = self._partial, self._partial + size_bytes
+        return address
+
+    def next_result(self, size_bytes: int) -> int:
+        """The next run of results."""
+        address, self._result = self._result, self._result + size_bytes
+        return address
 
 
 class Shares:
@@ -62,20 +133,18 @@ class ProductJobs:
         self.product, self.index, self.tiling, self.passes = product, index, tiling, passes
         self.writers = writers
         arch = traffic.arch
-        self.counts = array_counts(arch, product, passes, tiling.columns)
+        encoded = traffic.skip.bits_read(product, tiling.tile_m, tiling.tile_k) if passes is not None else None
+        self.counts = count_products(arch, [product], [passes], tiling.columns, [encoded])[0]
         self.first_job = self.last_job = NONE
         self._last_of_rows: dict[int, int] = {}
         self.array_cycles = self.feed_cycles = 0
-        self._places = Places(traffic, product)
+        self._places = TilePlaces(traffic, product)
         if passes is not None:
             self._cycles = passes.counts.cycles + arch.array.pass_overhead_cycles
             self._feed = feed_cycles(arch, product, passes, tiling.columns)
             column_tiles = -(-product.n // tiling.columns)
             self.array_cycles = passes.total(self._cycles, column_tiles)
             self.feed_cycles = passes.total(self._feed, column_tiles)
-            encoded = traffic.skip.bits_read(product, tiling.tile_m, tiling.tile_k)
-            count_buffer_reads(self.counts, arch, product, passes, tiling.columns, encoded)
-        self._count()
         self._jobs = self._write()
         self._row_tiles = -(-product.m // tiling.tile_m)
         column_tiles, k_tiles = -(-product.n // tiling.tile_n), max(1, -(-product.k // tiling.tile_k))
@@ -154,10 +223,10 @@ class ProductJobs:
             spills = not completes and not tiling.sums_stay
             drains = (completes or spills) and self.passes is not None
             store_bytes = stores.take(m * n) + self._store_skip(i, m, j, n) if completes else 0
-            store_address = self._places.result(store_bytes)
+            store_address = self._places.next_result(store_bytes)
             if spills:
                 store_bytes = traffic.accumulator_bytes(m * n)
-                store_address = self._places.sums(i, j, tiling)
+                store_address = self._places.sums_tile(i, j, tiling)
             self.counts[Count.DRAM_WRITE_BYTES] += store_bytes
             table.add_job(
                 product=self.index,
@@ -217,7 +286,7 @@ class ProductJobs:
     def _load_shared(self, j: int, n: int, q: int) -> int:
         """Load a tile of the shared operand, unless an earlier product of the chain left it there."""
         bits = self._positions(q) * n * self.traffic.arch.precision.operand_bits
-        address = self._places.shared(j, n, q, self.tiling)
+        address = self._places.shared_tile(j, n, q, self.tiling)
         if not self.tiling.shared_resident:
             return self._load(SHARED, bits, bits, address)
         tile = (self.product.shared_operand, j, q)
@@ -242,7 +311,7 @@ class ProductJobs:
         tile = self.traffic.skip.tile(product, rows, positions, nonzeros)
         self._count_skip_written(tile)
         after = self._stored_before(i, skip=True)
-        address = self._places.skip(i, m, q, self.tiling)
+        address = self._places.skip_tile(i, m, q, self.tiling)
         return self._load(SKIP, 8 * tile.room_bytes, 8 * tile.dram_bytes, address, after)
 
     def _count_skip_written(self, tile: SkipTile) -> None:
@@ -259,12 +328,12 @@ class ProductJobs:
         """Allocate an output tile, and fetch what its epilogue needs."""
         space_bits = values * self.traffic.arch.precision.accumulator_bits
         after = self._stored_before(i, skip=False) if partial_bytes else NONE
-        return self._load(OUTPUT, space_bits, partial_bytes * 8, self._places.partial(partial_bytes), after)
+        return self._load(OUTPUT, space_bits, partial_bytes * 8, self._places.next_partial(partial_bytes), after)
 
     def _load_sums(self, i: int, j: int, values: int, job: int) -> int:
         """Allocate an output tile, and fetch the sums that a job before sent to DRAM."""
         bits = values * self.traffic.arch.precision.accumulator_bits
-        return self._load(OUTPUT, bits, bits, self._places.sums(i, j, self.tiling), job)
+        return self._load(OUTPUT, bits, bits, self._places.sums_tile(i, j, self.tiling), job)
 
     def _stored_before(self, i: int, skip: bool) -> int:
         """The job whose results must be in DRAM before a tile of rows can be loaded; -1: none.
@@ -292,12 +361,3 @@ class ProductJobs:
             after_job=after,
             last_job=NONE,
         )
-
-    def _count(self) -> None:
-        """Count what does not depend on the tiling's loads."""
-        counts, epilogue, arch = self.counts, self.product.epilogue, self.traffic.arch
-        counts[Count.GATE_FORWARD_VALUES] = epilogue.gate_forward_values
-        counts[Count.GATE_BACKWARD_VALUES] = epilogue.gate_backward_values
-        if arch.skipping.uses_mask:
-            counts[Count.THRESHOLD_VALUES] = epilogue.gate_backward_values
-            counts[Count.MASK_BITS_PACKED] = epilogue.gate_backward_values  # a bit for each value that was judged

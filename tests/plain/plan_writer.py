@@ -1,0 +1,118 @@
+"""The plain form of `simulator.mapping.writing`: products are objects that write one job at a time.
+
+The order of products is stated as in MODEL.md, "Pauses of a chain".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from plain.plan_jobs import PlanTable, ProductJobs
+
+from simulator.arch import Architecture
+from simulator.mapping import PassCache, Plan
+from simulator.mapping.plan import JOB_COLUMNS, LOAD_COLUMNS, PlannedProduct, plan_of
+from simulator.mapping.planner import _SystemPlanner
+from simulator.mapping.program import ProgramOrder
+from simulator.mapping.traffic import Traffic
+from simulator.mapping.writing import Pauses
+from simulator.workload import Product, Workload
+
+
+def plain_plan(arch: Architecture, workload: Workload) -> Plan:
+    """Plan a step with the planner's own choices, and write it job by job."""
+    planner = _SystemPlanner(arch, workload, PassCache())
+    table, traffic = PlanTable(), Traffic(arch, planner.cache.stored)
+    resident: dict[tuple[str, int, int], int] = {}
+    writers: dict[int, ProductJobs] = {}
+    for index, one in enumerate(planner.mapped()):
+        writers[index] = ProductJobs(table, traffic, resident, one.product, index, one.tiling, one.passes, writers)
+    planned = write(workload.products, writers, planner.order, planner.pauses())
+    jobs = np.array([[row[name] for row in table.jobs] for name in JOB_COLUMNS], dtype=np.int64)
+    loads = np.array([[row[name] for row in table.loads] for name in LOAD_COLUMNS], dtype=np.int64)
+    waits = np.array(table.waits, dtype=np.int64).reshape(-1, 3)
+    latency = arch.system.vector_unit.latency_cycles
+    return plan_of(
+        planned,
+        jobs.reshape(len(JOB_COLUMNS), -1),
+        loads.reshape(len(LOAD_COLUMNS), -1),
+        waits,
+        traffic.capacity_bytes,
+        traffic.dram,
+        latency,
+    )
+
+
+def write(
+    products: tuple[Product, ...], writers: dict[int, ProductJobs], order: ProgramOrder, pauses: Pauses | None
+) -> list[PlannedProduct]:
+    """Write the jobs of all products; `pauses` is None where they are not mixed."""
+    put_off: deque[int] = deque()
+    by_rows: int | None = None
+    credit_cycles = 0
+
+    def write(index: int, one: bool = False) -> None:
+        """Write a product's jobs: all that are left, or one."""
+        jobs = writers[index]
+        if one:
+            jobs.write()
+        else:
+            jobs.write_rest()
+
+    def kept() -> int | None:
+        """The product in the pauses that keeps a tile between its jobs."""
+        for index in (by_rows, put_off[0] if put_off else None):
+            if index is not None and index in writers and writers[index].keeps_a_tile:
+                return index
+        return None
+
+    def ready_rows(newest: int) -> int | None:
+        """The product whose next tile of rows the chain made before what is only just on its way."""
+        if by_rows is None:
+            return None
+        jobs = writers[by_rows]
+        ready = jobs.rows_in_order and jobs.jobs_left > 0 and jobs.next_maker < newest
+        return by_rows if ready else None
+
+    def fill(index: int, pause: int) -> None:
+        """Put jobs into the pause before a product of a chain."""
+        nonlocal credit_cycles
+        credit_cycles += pause
+        newest = next(a.product for a in products[index].after)
+        while True:
+            keeper = kept()
+            ready = ready_rows(newest) if keeper in (None, by_rows) else None
+            if ready is None and put_off and keeper in (None, put_off[0]):
+                ready = put_off[0]
+            if ready is None:
+                credit_cycles = min(credit_cycles, pause)
+                return
+            jobs = writers[ready]
+            cost = (jobs.array_cycles + jobs.feed_cycles) // jobs.jobs
+            if cost > 2 * credit_cycles:
+                return
+            write(ready, one=True)
+            credit_cycles -= cost
+            if put_off and ready == put_off[0] and not jobs.jobs_left:
+                put_off.popleft()
+
+    for index in range(len(products)):
+        if pauses is not None and index in order.puts_off:
+            put_off.append(index)
+            continue
+        chain = order.chain_of.get(index)
+        if pauses is not None and chain is not None:
+            by_rows = order.by_rows.get(chain)
+            if pauses.crowded(index):
+                if (keeper := kept()) is not None:
+                    write(keeper)
+                    put_off.popleft()
+            elif index != chain:
+                fill(index, pauses.cycles(index))
+        write(index)
+        if by_rows == index:
+            by_rows = None
+    for index in put_off:
+        write(index)
+    return [writers[index].planned() for index in range(len(products))]
