@@ -57,18 +57,12 @@ def price_by_traffic(choice: Choice, ax: Axes | None = None) -> Axes:
                     label=order if stay else f"{order}, sums to DRAM",
                     zorder=2,
                 )
-    for name, candidate in zip(NAMED, found, strict=False):
-        place = (candidate.dram_bytes / bytes_of.size, candidate.price_cycles / cycles_of.size)
-        # One a little up and one a little down, so that both can be read where they lie on one another.
-        up = name != NAMED[0]
-        ax.annotate(
-            name,
-            place,
-            (8, 1 if up else -1),
-            textcoords="offset points",
-            va="bottom" if up else "top",
-            weight="normal" if up else "bold",
-        )
+    places: dict[tuple[float, float], list[str]] = {}
+    for name, c in zip(NAMED, found, strict=False):
+        places.setdefault((c.dram_bytes / bytes_of.size, c.price_cycles / cycles_of.size), []).append(name)
+    for place, names in places.items():
+        weight = "bold" if NAMED[0] in names else "normal"
+        ax.annotate(", ".join(names), place, (8, 0), textcoords="offset points", va="center", weight=weight)
     ax.margins(0.12, 0.14)
     ax.set_xlabel(f"DRAM traffic ({bytes_of.name})")
     ax.set_ylabel(f"price ({f'{cycles_of.name} cycles'.strip()})")
