@@ -31,7 +31,7 @@ CASES = {
     "tRAS": ({"t_ras": 30, "t_rc": 40}, stream((READ, 0), (READ, ROW)), "PRE"),
     "tRC": ({"t_rc": 60}, stream((READ, 0), (READ, ROW)), "ACT"),
     "tRC to refresh": ({"t_rc": 90, "t_refi": 200}, [later(180, READ, 0)], "REF"),
-    "tRP": ({"t_rp": 30, "t_rc": 38}, stream((WRITE, 0), (WRITE, ROW)), "ACT"),
+    "tRP": ({"t_rp": 30, "t_rc": 38}, [*stream((READ, 0)), later(50, READ, ROW)], "ACT"),
     "tRP to refresh": ({"t_rp": 30, "t_rc": 38, "t_refi": 200}, [later(150, READ, 0)], "REF"),
     "tRRD_S": ({"t_rrd_s": 9, "t_rrd_l": 9, "t_faw": 9}, stream((READ, 0), (READ, GROUP)), "ACT"),
     "tRRD_L": ({"t_rrd_l": 9}, stream((READ, 0), (READ, BANK)), "ACT"),

@@ -63,10 +63,11 @@ GATES = [
     Gate("tWTR_L", WRITES, READS, "group", lambda s: _written(s) + s.clocks.t_wtr_l),
     Gate("tRTP", ("RD",), ("PRE",), "bank", lambda s: s.clocks.t_rtp),
     Gate("tWR", ("WR",), ("PRE",), "bank", lambda s: _written(s) + s.clocks.t_wr),
-    Gate("tRTP + tRP", ("RDA",), ("ACT",), "bank", lambda s: s.clocks.t_rtp + s.clocks.t_rp),
-    Gate("tRTP + tRP to refresh", ("RDA",), ("REF",), "channel", lambda s: s.clocks.t_rtp + s.clocks.t_rp),
-    Gate("tWR + tRP", ("WRA",), ("ACT",), "bank", lambda s: _written(s) + s.clocks.t_wr + s.clocks.t_rp),
-    Gate("tWR + tRP to refresh", ("WRA",), ("REF",), "channel", lambda s: _written(s) + s.clocks.t_wr + s.clocks.t_rp),
+    # A row that closes itself does so when a precharge would be allowed, by every access to it.
+    Gate("tRTP + tRP", READS, ("ACT",), "bank", lambda s: s.clocks.t_rtp + s.clocks.t_rp),
+    Gate("tRTP + tRP to refresh", READS, ("REF",), "channel", lambda s: s.clocks.t_rtp + s.clocks.t_rp),
+    Gate("tWR + tRP", WRITES, ("ACT",), "bank", lambda s: _written(s) + s.clocks.t_wr + s.clocks.t_rp),
+    Gate("tWR + tRP to refresh", WRITES, ("REF",), "channel", lambda s: _written(s) + s.clocks.t_wr + s.clocks.t_rp),
     Gate("tRFC", ("REF",), ("ACT", "REF"), "channel", lambda s: s.clocks.t_rfc),
 ]
 FAW, BUS, DUE, STATE = "tFAW", "command bus", "tREFI", "bank state"

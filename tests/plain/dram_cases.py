@@ -30,6 +30,7 @@ def small_standard(
         "name": "small",
         "source": "none: made up for tests",
         "verified": False,
+        "energy_row": "hbm2",
         "organisation": parts,
         "interface": {"data_rate_mt_per_s": 2000, "transfers_per_clock": 2, "command_buses": 1, **(interface or {})},
         "clocks": {**SMALL_CLOCKS, **clocks},
