@@ -71,8 +71,10 @@ def bounds(plan: Plan, products: int | Sequence[int] | None = None) -> Bounds:
 def longest_path_cycles(plan: Plan, own: npt.NDArray[np.bool_]) -> int:
     """Give the longest path from the start to a stored result, through the jobs that `own` [jobs] selects.
 
-    A job takes its own cycles; its results are made when its last outputs have left, been worked on and passed the
-    vector unit's pipeline, and stored when the DRAM has them. A load begins when its bytes exist.
+    A job takes its own cycles, after those of its product that come before it: the array does them one by one, and
+    what its first job waits for, the others wait for, too. Its results are made when its last outputs have left, been
+    worked on and passed the vector unit's pipeline, and stored when the DRAM has them. A load begins when its bytes
+    exist.
     """
     jobs = plan.jobs
     made, stored = np.zeros((2, jobs), dtype=np.int64)
@@ -83,9 +85,11 @@ def longest_path_cycles(plan: Plan, own: npt.NDArray[np.bool_]) -> int:
         waits.setdefault(job, []).append((awaited, on_chip))
     dram = plan.dram
     work = (plan.job_array_cycles + plan.job_feed_cycles).tolist()
+    product_of = plan.job_product.tolist()
+    free_at: dict[int, int] = {}  # when the array has done the jobs so far of a product
     longest = 0
     for job in np.flatnonzero(own).tolist():
-        start = 0
+        start = free_at.get(product_of[job], 0)
         for awaited, on_chip in waits.get(job, ()):
             start = max(start, int((made if on_chip else stored)[awaited]))
         if dram is not None:
@@ -95,7 +99,7 @@ def longest_path_cycles(plan: Plan, own: npt.NDArray[np.bool_]) -> int:
                     after = int(plan.load_after_job[load])
                     exists = 0 if after == NONE else int(stored[after])
                     start = max(start, exists + dram.least_latency_cycles + dram.unloaded.transfer_cycles(size))
-        end = start + work[job]
+        end = free_at[product_of[job]] = start + work[job]
         longest = max(longest, end)
         if plan.job_drains[job]:
             vector = int(plan.job_vector_cycles[job])

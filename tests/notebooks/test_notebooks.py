@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.py"))
+SLOW = ("07_one_product",)  # it simulates three machines
 
 
 @pytest.fixture
@@ -54,7 +57,9 @@ def outputs(notebook: Any, kind: str) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] if p.stem in SLOW else []) for p in NOTEBOOKS]
+)
 def test_notebook_runs_and_draws_a_figure(path: Path, kernel: str, tmp_path: Path) -> None:
     folder = tmp_path / "cwd"
     folder.mkdir()
@@ -75,3 +80,53 @@ def test_an_error_in_a_cell_is_seen(kernel: str, tmp_path: Path) -> None:
 
 def test_the_quickstart_is_among_them() -> None:
     assert "01_quickstart" in [path.stem for path in NOTEBOOKS]
+
+
+# --- numbers in the text of 07_one_product ------------------------------------------------------------------------
+
+ONE_PRODUCT = next(path for path in NOTEBOOKS if path.stem == "07_one_product")
+CODE = re.compile(r"`[^`]*`")
+NUMBER = re.compile(r"(?<![A-Za-z_\d])\d")  # HBM2 is a name
+
+
+def typed_numbers(path: Path) -> list[str]:
+    """Lines of prose with a number that nobody computed: in markdown cells, and in what `tell` is given."""
+    text = path.read_text(encoding="utf-8")
+    found = []
+    for cell in re.split(r"^# %%", text, flags=re.MULTILINE):
+        if cell.startswith(" [markdown]"):
+            found += [line for line in cell.splitlines() if NUMBER.search(CODE.sub("", line))]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tell":
+            fields = {
+                id(part)
+                for one in ast.walk(node)
+                if isinstance(one, ast.FormattedValue)
+                for part in ast.walk(one)
+                if not isinstance(part, ast.FormattedValue)
+            }
+            for part in ast.walk(node):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str) and id(part) not in fields:
+                    found += [part.value] if NUMBER.search(CODE.sub("", part.value)) else []
+    return found
+
+
+def test_every_number_in_the_text_is_computed() -> None:
+    assert typed_numbers(ONE_PRODUCT) == []
+    assert ONE_PRODUCT.read_text(encoding="utf-8").count("tell(") > 10
+
+
+@pytest.mark.parametrize(
+    ("cell", "typed"),
+    [
+        ("# %% [markdown]\n# It saves 12 % of time.\n", 1),
+        ("# %% [markdown]\n# HBM2 and `depth=4`\n", 0),
+        ('# %%\ntell(f"It saves 12 % of {name}.")\n', 1),
+        ("# %%\ntell(f\"It saves {share['12']:.2f} of time with LPDDR4.\")\n", 0),
+        ('# %%\nlabel = "12 %"\n', 0),
+    ],
+)
+def test_a_typed_number_is_seen(cell: str, typed: int, tmp_path: Path) -> None:
+    path = tmp_path / "page.py"
+    path.write_text(cell, encoding="utf-8")
+    assert len(typed_numbers(path)) == typed
