@@ -166,7 +166,14 @@ class _SystemPlanner:
 
     def pauses(self) -> Pauses | None:
         """What decides which jobs stand in pauses; None: products are not mixed."""
-        return Pauses(self._pause_cycles, self._crowded) if self.overlaps else None
+        return Pauses(self._pause_cycles, self._crowded, self._alike) if self.overlaps else None
+
+    def _alike(self, index: int) -> object:
+        """What a pause and its crowding depend on; an encoded dG takes other bytes at each time step."""
+        product = self.workload.products[index]
+        before = self.workload.products[product.after[0].product] if product.after else product
+        encoded = self.traffic.memory.formats.skip != "dense"
+        return index if encoded else (product.layer, product.name, product.m, before.layer, before.name, before.m)
 
     def found(self, key: tuple[str, str]) -> list[Candidate]:
         """Enumerate the tilings of a product by layer and name, best first."""
@@ -183,6 +190,8 @@ class _SystemPlanner:
         # The first time step forward takes its hidden state from DRAM, as no product made it.
         on_chip = tiling.skip_on_chip and product.in_chain
         descending = self.overlaps and self.order.descends(index)
+        if (on_chip, descending) == (tiling.skip_on_chip, tiling.descending):
+            return tiling
         return replace(tiling, skip_on_chip=on_chip, descending=descending)
 
     def _candidates(self, key: tuple[str, str]) -> list[Candidate]:

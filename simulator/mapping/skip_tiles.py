@@ -105,6 +105,10 @@ class SkipOperands:
         values, metadata = stored.grid_bits(position_edges, row_edges)
         return values.T, metadata.T
 
+    def tiles_are_alike(self, product: Product) -> bool:
+        """Whether `tiles` depends on the product's shape alone and not on its zeros."""
+        return product.mask is None or (self.formats.skip == "dense" and self.formats.skip_on_chip == "dense")
+
     def tiles(self, product: Product, tile_m: int, tile_k: int, nonzeros: Int64s) -> Int64s:
         """Say what each tile takes, as `tile` does: int64 [M tiles * K tiles, 4].
 
@@ -199,7 +203,7 @@ class SkipOperands:
 
 
 def _edges(extent: int, tile: int) -> Int64s:
-    return np.append(np.arange(0, extent, tile, dtype=np.int64), np.int64(extent))
+    return np.array([*range(0, extent, tile), extent], dtype=np.int64)
 
 
 def _bytes(values: Int64s, metadata: Int64s) -> Int64s:

@@ -44,10 +44,13 @@ class Pauses:
         About how many cycles the array waits before a product of a chain.
     crowded : callable
         Whether a chain's product leaves no room in the buffers for a tile of another product.
+    alike : callable
+        Products for which this is equal have equal pauses and are equally crowded.
     """
 
     cycles: Callable[[int], int]
     crowded: Callable[[int], bool]
+    alike: Callable[[int], object]
 
 
 def write_plan(
@@ -208,8 +211,12 @@ class _Tables:
                     self._resident_at[first.shared_operand] = self.residents
                     self.residents += column_tiles * k_tiles
                 self.spec[members, c.RESIDENT_AT] = self._resident_at[first.shared_operand]
-            tiles = []
+            tiles: list[Int64s] = []
+            same = skip.tiles_are_alike(first)
             for row, product in enumerate(products):
+                if same and row:
+                    tiles.append(tiles[0])
+                    continue
                 if tiling.skip_on_chip:
                     one = skip.tiles(product, m, k, nonzeros[row].sum(keepdims=True))
                     one[:, c.TILE_DRAM_BYTES] = 0
@@ -219,10 +226,17 @@ class _Tables:
                 encoded[row] = skip.bits_read(product, tiling.tile_m, tiling.tile_k)
             self._lay("skip_tiles", self.skip_tiles, members, np.stack(tiles), c.SKIP_TILES_AT)
         self.spec[members, c.JOB_COST_CYCLES] = cost
-        stores = [skip.stores(p, tiling.tile_m, tiling.tile_n) for p in products if p.epilogue.store_skip is not None]
-        if stores:
-            storing = members[[p.epilogue.store_skip is not None for p in products]]
-            self._lay("store_skip", self.store_skip, storing, np.stack(stores), c.STORE_SKIP_AT)
+        storing = [row for row, p in enumerate(products) if p.epilogue.store_skip is not None]
+        if storing:
+            stores: dict[object, Int64s] = {}  # dense ones depend on the rows alone
+            rows = []
+            for row in storing:
+                mask = products[row].epilogue.store_skip
+                key = row if mask is None or skip.formats.skip != "dense" else len(mask.packed)
+                if key not in stores:
+                    stores[key] = skip.stores(products[row], tiling.tile_m, tiling.tile_n)
+                rows.append(stores[key])
+            self._lay("store_skip", self.store_skip, members[storing], np.stack(rows), c.STORE_SKIP_AT)
         if first.made_by is not None:
             starts = np.arange(0, m, tiling.tile_m)
             makers = np.stack([np.maximum.reduceat(p.made_by, starts) for p in products if p.made_by is not None])
@@ -248,15 +262,18 @@ class _Tables:
                 self.after.append((after.product, int(after.on_chip), int(handed), first, last))
             spec[index, c.AFTER_TO] = len(self.after)
         spec[:, (c.PUT_OFF, c.CROWDED, c.PAUSE_CYCLES)] = 0
+        known: dict[object, tuple[bool, int]] = {}
         spec[list(order.puts_off), c.PUT_OFF] = 1
         for first, filler in order.by_rows.items():
             spec[first, c.FILLER] = filler
         for index, chain in order.chain_of.items():
             spec[index, c.CHAIN] = chain
             if self.pauses is not None:
-                spec[index, c.CROWDED] = self.pauses.crowded(index)
+                if (alike := (self.pauses.alike(index), index == chain)) not in known:
+                    pause = 0 if index == chain else self.pauses.cycles(index)
+                    known[alike] = (self.pauses.crowded(index), pause)
+                spec[index, (c.CROWDED, c.PAUSE_CYCLES)] = known[alike]
                 if index != chain:
-                    spec[index, c.PAUSE_CYCLES] = self.pauses.cycles(index)
                     spec[index, c.NEWEST] = self.mapped[index].product.after[0].product
 
     def after_rows(self) -> Int64s:

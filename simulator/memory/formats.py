@@ -185,4 +185,4 @@ def count_bits(segment: int) -> int:
 
 def bytes_of_bits(*bits: int) -> int:
     """Round each run of bits up to whole bytes and add them."""
-    return sum(-(-b // 8) for b in bits)
+    return sum([-(-b // 8) for b in bits])
