@@ -7,7 +7,7 @@ tile, with the mask of the shared operand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -120,23 +120,68 @@ class PassCache:
         InputError
             If the weights' file is not as it must be, or the mechanism refuses a mask.
         """
-        mechanism, operand = arch.skipping, product.mask
-        rows, columns = shape
-        key: tuple[object, ...]
-        if operand is None:
-            key = (mechanism, rows, tile_k, product.m, product.k)
-        else:
-            key = (mechanism, rows, tile_k, operand.key, operand.lanes_hold)
-        shared = None
+        mechanism, (rows, columns) = arch.skipping, shape
         if isinstance(mechanism, TileMechanism):
             shared = _shared_mask(mechanism, arch, product)
-            key = (*key, product.n, columns, None if shared is None else (shared.key, shared.lanes_hold))
-        if key not in self._tables:
-            if isinstance(mechanism, TileMechanism):
+            key: tuple[object, ...] = (product.n, columns, None if shared is None else (shared.key, shared.lanes_hold))
+            key = (*_key(mechanism, product, tile_k, rows), *key)
+            if key not in self._tables:
                 self._tables[key] = _count_tiles(mechanism, product, shared, rows, columns, tile_k)
-            else:
+        else:
+            key = _key(mechanism, product, tile_k, rows)
+            if key not in self._tables:
                 self._tables[key] = _count(mechanism, product, rows, tile_k)
         return self._tables[key]
+
+    def tables(
+        self, arch: Architecture, products: Sequence[Product], tile_k: int, shape: tuple[int, int]
+    ) -> list[PassTable]:
+        """Give the pass tables of products that are alike in M and K, such as the time steps of a serial product.
+
+        Those that `table` gives; masks that are not counted yet are laid on lanes and counted together.
+        """
+        mechanism, rows = arch.skipping, shape[0]
+        if not isinstance(mechanism, TileMechanism):
+            keys = {_key(mechanism, p, tile_k, rows): p for p in products if p.mask is not None}
+            new = {key: p for key, p in keys.items() if key not in self._tables}
+            if len(new) > 1 and all(p.mask is not None and p.mask.lanes_hold == "rows" for p in new.values()):
+                try:
+                    counted = _count_alike(mechanism, list(new.values()), rows, tile_k)
+                except BrokenPatternError:
+                    counted = []  # `table` names the product
+                self._tables.update(zip(new, counted, strict=False))
+        return [self.table(arch, product, tile_k, shape) for product in products]
+
+
+def _key(mechanism: Mechanism, product: Product, tile_k: int, rows: int) -> tuple[object, ...]:
+    """What a pass table depends on, with the mask of the skip operand alone."""
+    operand = product.mask
+    if operand is None:
+        return (mechanism, rows, tile_k, product.m, product.k)
+    return (mechanism, rows, tile_k, operand.key, operand.lanes_hold)
+
+
+def _count_alike(mechanism: Mechanism, products: Sequence[Product], rows: int, tile_k: int) -> list[PassTable]:
+    """Count the passes of products of the same shape, whose lanes hold rows, in one go."""
+    operands = [p.mask for p in products if p.mask is not None]
+    packed = np.concatenate([operand.packed for operand in operands])
+    group, k = products[0].m, products[0].k
+    tiles, nonzeros = [], []
+    for start, stop in _k_tiles(k, tile_k):
+        masks = rows_on_lanes(packed, operands[0].bits, rows, start, stop, group=group)
+        tiles.append(mechanism.count(masks))
+        nonzeros.append(nnz(masks))
+    lanes = masks.lanes[: len(masks.lanes) // len(products)]
+
+    def by_product(each: list[Int64s]) -> Int64s:
+        return np.stack([one.reshape(len(products), -1) for one in each], axis=1)
+
+    counts = {f.name: by_product([getattr(tile, f.name) for tile in tiles]) for f in fields(PassCounts)}
+    zeros = by_product(nonzeros)
+    return [
+        PassTable(PassCounts(**{name: values[i] for name, values in counts.items()}), lanes, zeros[i])
+        for i in range(len(products))
+    ]
 
 
 def _count(mechanism: Mechanism, product: Product, rows: int, tile_k: int) -> PassTable:

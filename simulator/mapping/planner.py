@@ -156,13 +156,19 @@ class _SystemPlanner:
 
     def mapped(self) -> list[Mapped]:
         """Every product with its tiling and its passes."""
-        found = []
-        for index, product in enumerate(self.workload.products):
-            tiling, passes = self._tiling(index), None
+        products = self.workload.products
+        tilings = [self._tiling(index) for index in range(len(products))]
+        alike: dict[tuple[str, str, int, Tiling], list[int]] = {}
+        for index, (product, tiling) in enumerate(zip(products, tilings, strict=True)):
             if product.k:
-                passes = self.cache.table(self.arch, product, tiling.tile_k, (tiling.rows, tiling.columns))
-            found.append(Mapped(product, tiling, passes))
-        return found
+                alike.setdefault((product.layer, product.name, product.m, tiling), []).append(index)
+        passes: list[PassTable | None] = [None] * len(products)
+        for (_, _, _, tiling), members in alike.items():
+            shape = (tiling.rows, tiling.columns)
+            tables = self.cache.tables(self.arch, [products[i] for i in members], tiling.tile_k, shape)
+            for index, table in zip(members, tables, strict=True):
+                passes[index] = table
+        return [Mapped(*one) for one in zip(products, tilings, passes, strict=True)]
 
     def pauses(self) -> Pauses | None:
         """What decides which jobs stand in pauses; None: products are not mixed."""

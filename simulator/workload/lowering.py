@@ -62,6 +62,10 @@ class _Program:
     products: list[Product] = field(default_factory=list)
     previous: tuple[After, ...] = ()
     makers: npt.NDArray[np.int64] | None = None
+    rows_before: list[int] = field(init=False)  # tokens before each time step, and all of them
+
+    def __post_init__(self) -> None:
+        self.rows_before = [0, *np.cumsum(self.valid.sum(axis=1)).tolist()]
 
     # --- recorded layers ---------------------------------------------------------------------------------
 
@@ -79,7 +83,7 @@ class _Program:
         made = gates_x = self._add(layer.name, "gates_x", shape, x, "W", self.previous, epilogue, made_by=self.makers)
         made_at: dict[int, int] = {}
         for t in self._times(layer, "forward"):
-            m = int(self.valid[t].sum())
+            m = self.rows_before[t + 1] - self.rows_before[t]
             epilogue = Epilogue(
                 load_accumulator_values=m * G * H,
                 gate_forward_values=m * G * H,
@@ -206,17 +210,16 @@ class _Program:
 
     def _rows(self, time: int) -> tuple[int, int]:
         """Rows (t, b) of a time step among the tokens."""
-        first = int(self.valid[:time].sum())
-        return first, first + int(self.valid[time].sum())
+        return self.rows_before[time], self.rows_before[time + 1]
 
     @property
     def tokens(self) -> int:
         """Rows (t, b) that are not padding."""
-        return int(self.valid.sum())
+        return self.rows_before[-1]
 
     def _times(self, layer: Layer, phase: Phase) -> list[int]:
         """Time steps with any valid row, in the order in which the phase walks them."""
-        times = [t for t in range(self.valid.shape[0]) if self.valid[t].any()]
+        times = [t for t in range(self.valid.shape[0]) if self.rows_before[t + 1] > self.rows_before[t]]
         return times if (layer.direction == "forward") == (phase == "forward") else times[::-1]
 
     def _mask(
@@ -229,8 +232,12 @@ class _Program:
     ) -> OperandMask:
         """Take the valid rows of a recorded mask: of one time step, or of all."""
         key = (layer.name, tensor) if time is None else (layer.name, tensor, str(time))
-        packed, valid = (mask.packed, self.valid) if time is None else (mask.packed[time], self.valid[time])
-        packed = packed.reshape(-1, packed.shape[-1]) if valid.all() else packed[valid]
+        if time is None:
+            packed, valid, whole = mask.packed, self.valid, self.tokens == self.valid.size
+        else:
+            packed, valid = mask.packed[time], self.valid[time]
+            whole = self.rows_before[time + 1] - self.rows_before[time] == valid.size
+        packed = packed.reshape(-1, packed.shape[-1]) if whole else packed[valid]
         return OperandMask(packed, mask.bits, lanes_hold, key)
 
     def _add(
