@@ -11,18 +11,15 @@ import json
 import os
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from simulator.arch.document import Document, read_document
+from simulator.arch.data_files import checked, read_data_file
 from simulator.arch.locate import config_root
 from simulator.arch.parts import Part
-from simulator.arch.problems import problems_of, wrong
+from simulator.arch.problems import wrong
 from simulator.arch.schema import Architecture
-from simulator.arch.yaml_loader import find_file, is_path, not_a_mapping
-from traces.errors import InputError
 
 
 class Organisation(Part):
@@ -192,31 +189,10 @@ def load_dram_standard(
     InputError
         With every problem of the file, each with its place.
     """
-    chosen: str | os.PathLike[str] = name_or_path
-    if relative_to is not None and is_path(name_or_path):
-        beside = Path(relative_to) / name_or_path
-        if "\0" not in str(beside) and beside.exists():
-            chosen = beside
-    path = find_file(chosen, "dram", dram_standard_names(), "DRAM standard")
-    source = os.fspath(chosen) if is_path(chosen) else f"arch_configs/dram/{path.name}"
-    document = read_document(path, source)
-    if not isinstance(document.data, dict):
-        expected = "a DRAM standard: name, source, verified, organisation, interface, clocks"
-        raise InputError(document.problems or [not_a_mapping(document, expected)])
-    return _parse(document)
-
-
-def _parse(document: Document) -> DramStandard:
-    problems = list(document.problems)
-    try:
-        standard = DramStandard.model_validate_json(json.dumps(document.data))
-    except ValidationError as error:
-        told = {problem.where for problem in problems}
-        found = problems_of(error, DramStandard, document.data, document.place)
-        raise InputError([*problems, *(p for p in found if p.where not in told)]) from None
-    if problems:
-        raise InputError(problems)
-    return standard
+    expected = "a DRAM standard: name, source, verified, energy_row, organisation, interface, clocks"
+    names = dram_standard_names()
+    document, _ = read_data_file(name_or_path, relative_to, "dram", names, "DRAM standard", expected)
+    return checked(document, DramStandard)
 
 
 def dram_energy_row(arch: Architecture) -> str:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import ValidationError
-
-from simulator.arch.document import Document, read_document
+from simulator.arch.data_files import checked, read_data_file
+from simulator.arch.document import Document
 from simulator.arch.locate import config_root, energy_table_names
-from simulator.arch.parts import Part
-from simulator.arch.problems import problems_of
-from simulator.arch.yaml_loader import find_file, is_path, not_a_mapping
 from simulator.energy.rows import SramFile
 from simulator.energy.scaled_table import ScaledTable, scaled
 from simulator.energy.skip_logic import read_skip_logic
@@ -45,7 +40,7 @@ def load_energy_table(
     document, path = _found(name_or_path, relative_to)
     if "scaled_from" not in document.data:
         return _load(document, path)
-    wanted = _checked(document, ScaledTable)
+    wanted = checked(document, ScaledTable, _unknown_sources)
     base_document, base_path = _found(wanted.scaled_from.table, path.parent)
     if "scaled_from" in base_document.data:
         where, found = document.place(("scaled_from", "table")), f"{wanted.scaled_from.table}, which is scaled itself"
@@ -61,22 +56,12 @@ def load_energy_table(
 
 def _found(name_or_path: str | os.PathLike[str], relative_to: str | os.PathLike[str] | None) -> tuple[Document, Path]:
     """Find a table's file and read it."""
-    chosen: str | os.PathLike[str] = name_or_path
-    if relative_to is not None and is_path(name_or_path):
-        beside = Path(relative_to) / name_or_path
-        if "\0" not in str(beside) and beside.exists():
-            chosen = beside
-    path = find_file(chosen, "energy", energy_table_names(), "energy table")
-    source = os.fspath(chosen) if is_path(chosen) else f"arch_configs/energy/{path.name}"
-    document = read_document(path, source)
-    if not isinstance(document.data, dict):
-        expected = "an energy table: name, technology_nm, multiply, add, sram, dram, ..."
-        raise InputError(document.problems or [not_a_mapping(document, expected)])
-    return document, path
+    expected = "an energy table: name, technology_nm, multiply, add, sram, dram, ..."
+    return read_data_file(name_or_path, relative_to, "energy", energy_table_names(), "energy table", expected)
 
 
 def _load(document: Document, path: Path) -> EnergyTable:
-    table = _checked(document, EnergyTable)
+    table = checked(document, EnergyTable, _unknown_sources)
     table._sram_rows = _rows(table.sram_csv, path.parent)
     table._leakage_rows = _rows(table.leakage.sram_csv, path.parent)
     table._area_rows = _rows(table.area.sram_csv if table.area else None, path.parent)
@@ -100,27 +85,10 @@ def _file(name: str, folder: Path) -> Path:
     return next((place for place in places if place.exists()), places[0])
 
 
-Model = TypeVar("Model", bound=Part)
-
-
-def _checked(document: Document, model: type[Model]) -> Model:
-    """Check a document against a model; what is wrong with either is raised at once."""
-    problems = list(document.problems)
-    try:
-        table = model.model_validate_json(json.dumps(document.data))
-    except ValidationError as error:
-        told = {problem.where for problem in problems}
-        found = problems_of(error, model, document.data, document.place)
-        raise InputError([*problems, *(p for p in found if p.where not in told)]) from None
-    problems += _unknown_sources(document, document.data.get("sources", {}))
-    if problems:
-        raise InputError(problems)
-    return table
-
-
-def _unknown_sources(document: Document, sources: Mapping[str, str]) -> list[Problem]:
+def _unknown_sources(document: Document) -> list[Problem]:
     """Find sources of a single word that `sources` does not explain: most likely a misspelt short name."""
     problems: list[Problem] = []
+    sources: Mapping[str, str] = document.data.get("sources", {})
 
     def walk(data: Any, path: tuple[str | int, ...]) -> None:
         if isinstance(data, dict):

@@ -9,36 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import simpy
-from plain.cases import machine
+from plain.cases import TINY_MEMORY, tiny_machine
 
 from simulator.engine import STALLS
 from simulator.engine.event import DeadlockError, run
 from simulator.mapping import plan
 from simulator.workload import After, Epilogue, Product, Workload
-
-MEMORY = {
-    "buffers": {
-        "skip": {"capacity_kib": 1},
-        "shared": {"capacity_kib": 1},
-        "output": {"capacity_kib": 1, "port_values_per_cycle": 4},
-    },
-    "dram": {"bandwidth_gb_per_s": 4.0, "latency_ns": 10.0, "queue": 4},
-    "vector_unit": {
-        "lanes": 2,
-        "gate_forward_cycles_per_value": 1,
-        "gate_backward_cycles_per_value": 1,
-        "latency_cycles": 3,
-    },
-    "mapping": {"tile_m": 2, "tile_n": 2, "order": "mnk"},
-}
-
-
-def tiny(**memory):
-    return machine(
-        array={"rows": 2, "columns": 2},
-        precision={"operand": "int8", "accumulator": "int32"},
-        memory={**MEMORY, **memory},
-    )
 
 
 def product(name="dx", m=2, k=8, n=4, after=(), time=None, shared="l.W", **epilogue):
@@ -50,7 +26,7 @@ def stalls(times, reason):
 
 
 def test_worked_example_of_the_model_page():
-    p = plan(tiny(), Workload(0, (product(store_operand_values=8),)))
+    p = plan(tiny_machine(), Workload(0, (product(store_operand_values=8),)))
     assert len(p.job_product) == 2
     times = run(p, record_intervals=True)
     by_unit = {unit: [(i.start, i.end) for i in times.intervals if i.unit == unit] for unit in ("dram", "array")}
@@ -62,8 +38,8 @@ def test_worked_example_of_the_model_page():
 
 
 def test_queue_of_one_read_exposes_every_latency():
-    slow = {"dram": {**MEMORY["dram"], "queue": 1}}
-    times = run(plan(tiny(**slow), Workload(0, (product(store_operand_values=8),))), record_intervals=True)
+    slow = {"dram": {**TINY_MEMORY["dram"], "queue": 1}}
+    times = run(plan(tiny_machine(**slow), Workload(0, (product(store_operand_values=8),))), record_intervals=True)
     # Each read is asked for only when the one before is there: 10 + 4, 10 + 4, 10 + 4.
     assert [(i.start, i.end) for i in times.intervals if i.unit == "dram"][:3] == [(10, 14), (24, 28), (38, 42)]
     assert [(i.start, i.end) for i in times.intervals if i.unit == "array"] == [(28, 36), (42, 50)]
@@ -76,7 +52,7 @@ def test_serial_chain_waits_for_the_vector_unit():
     first = product("gates_backward", k=0, n=2, time=1, shared="l.", gate_backward_values=16)
     dh1 = product("dh", n=2, after=(After(0, True),), time=1, shared="l.U'", gate_backward_values=16)
     dh0 = product("dh", n=2, after=(After(1, True),), time=0, shared="l.U'")
-    times = run(plan(tiny(), Workload(0, (first, dh1, dh0))), record_intervals=True)
+    times = run(plan(tiny_machine(), Workload(0, (first, dh1, dh0))), record_intervals=True)
     units = {u: [(i.start, i.end) for i in times.intervals if i.unit == u] for u in ("array", "vector_unit", "dram")}
     # 16 gate values on 2 lanes: 8 cycles, and 3 of latency. U' (16 bytes) is loaded once, at 10 to 14.
     assert units["vector_unit"][0] == (0, 8)
@@ -92,7 +68,7 @@ def test_serial_chain_waits_for_the_vector_unit():
 
 def test_full_output_buffer_stalls_the_array():
     # One output tile (2 x 2 int32 = 16 bytes) at a time: job 1 waits until job 0 is stored.
-    p = plan(tiny(), Workload(0, (product(store_operand_values=8),)))
+    p = plan(tiny_machine(), Workload(0, (product(store_operand_values=8),)))
     times = run(replace(p, capacity_bytes=(1024, 1024, 16)), record_intervals=True)
     assert [(i.start, i.end) for i in times.intervals if i.unit == "array"] == [(18, 26), (28, 36)]
     assert stalls(times, "output_full") == 2
@@ -102,10 +78,10 @@ def test_resident_weights_load_once_and_streamed_ones_every_time():
     chain = [product("gates_backward", k=0, n=40, time=3, shared="l.", gate_backward_values=16)]
     chain += [product("dh", k=40, n=40, after=(After(t, True),), time=3 - t, shared="l.U'") for t in range(3)]
     weights_bytes = 40 * 40
-    fits = {**MEMORY["buffers"], "shared": {"capacity_kib": 2}}
-    slow = {**MEMORY["dram"], "bandwidth_gb_per_s": 1.0}
-    resident = plan(tiny(buffers=fits, dram=slow), Workload(0, tuple(chain)))
-    streamed = plan(tiny(dram=slow), Workload(0, tuple(chain)))
+    fits = {**TINY_MEMORY["buffers"], "shared": {"capacity_kib": 2}}
+    slow = {**TINY_MEMORY["dram"], "bandwidth_gb_per_s": 1.0}
+    resident = plan(tiny_machine(buffers=fits, dram=slow), Workload(0, tuple(chain)))
+    streamed = plan(tiny_machine(dram=slow), Workload(0, tuple(chain)))
     shared = lambda p: int(p.load_dram_bytes[p.load_buffer == 1].sum())  # noqa: E731
     assert shared(resident) == weights_bytes
     assert shared(streamed) == 3 * weights_bytes
@@ -113,11 +89,11 @@ def test_resident_weights_load_once_and_streamed_ones_every_time():
 
 
 def test_skip_operand_too_large_to_hand_over_goes_through_dram():
-    wide = {**MEMORY["buffers"], "skip": {"capacity_kib": 1, "double": True}}
+    wide = {**TINY_MEMORY["buffers"], "skip": {"capacity_kib": 1, "double": True}}
     k = 600  # 2 x 600 bytes do not fit half of 1 KiB, so dG is stored and loaded back in two K tiles
     first = product("gates_backward", k=0, n=2, time=1, shared="l.", gate_backward_values=16, store_operand_values=4)
     dh = product("dh", k=k, n=2, after=(After(0, True),), time=1, shared="l.U'")
-    p = plan(tiny(buffers=wide), Workload(0, (first, dh)))
+    p = plan(tiny_machine(buffers=wide), Workload(0, (first, dh)))
     assert p.waits_on_chip.tolist() == [0]
     skip = p.load_buffer == 0
     assert p.load_dram_bytes[skip].sum() == 2 * k
@@ -127,7 +103,7 @@ def test_skip_operand_too_large_to_hand_over_goes_through_dram():
 
 
 def test_a_plan_that_cannot_be_held_is_a_deadlock_that_names_who_waits():
-    p = plan(tiny(), Workload(0, (product(store_operand_values=8),)))
+    p = plan(tiny_machine(), Workload(0, (product(store_operand_values=8),)))
     stuck = replace(p, capacity_bytes=(8, 1024, 1024))
     with pytest.raises(DeadlockError, match=r"DMA in waits for 16 bytes of the skip buffer \(8 free\).*array waits"):
         run(stuck)
@@ -140,7 +116,7 @@ def test_result_does_not_depend_on_which_process_starts_first(monkeypatch):
         for t in range(3)
     ]
     chain.append(product("dW", m=16, k=6, n=8, after=(After(2, False),), store_accumulator_values=128))
-    p = plan(tiny(), Workload(0, tuple(chain)))
+    p = plan(tiny_machine(), Workload(0, tuple(chain)))
     expected = run(p)
 
     # Of one instant and priority, handle the youngest event first instead of the oldest.
@@ -160,7 +136,7 @@ def test_result_does_not_depend_on_which_process_starts_first(monkeypatch):
 
 def test_number_of_events_is_what_it_was():
     # SimPy's cost is its events: 2 jobs with 5 loads and 2 stores. A change here is a change of speed; say why.
-    times = run(plan(tiny(), Workload(0, (product(store_operand_values=8),))))
+    times = run(plan(tiny_machine(), Workload(0, (product(store_operand_values=8),))))
     assert times.events == EVENTS_OF_WORKED_EXAMPLE
 
 

@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 from hypothesis import Phase, given, settings
-from plain.cases import MECHANISMS, SHAPED_ARRAYS, SYSTEMS, machine, networks, write_trace
+from plain.cases import (
+    MECHANISMS,
+    SHAPED_ARRAYS,
+    SYSTEMS,
+    TINY_MEMORY,
+    machine,
+    networks,
+    tiny_machine,
+    write_trace,
+)
 
 from simulator.engine import STALLS, compiled
 from simulator.engine.bounds import bounds
@@ -20,29 +29,6 @@ from simulator.workload import After, Epilogue, Product, Workload, lower
 from traces import Trace
 
 NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
-MEMORY: dict[str, Any] = {
-    "buffers": {
-        "skip": {"capacity_kib": 1},
-        "shared": {"capacity_kib": 1},
-        "output": {"capacity_kib": 1, "port_values_per_cycle": 4},
-    },
-    "dram": {"bandwidth_gb_per_s": 4.0, "latency_ns": 10.0, "queue": 4},
-    "vector_unit": {
-        "lanes": 2,
-        "gate_forward_cycles_per_value": 1,
-        "gate_backward_cycles_per_value": 1,
-        "latency_cycles": 3,
-    },
-    "mapping": {"tile_m": 2, "tile_n": 2, "order": "mnk"},
-}
-
-
-def tiny(**memory: Any) -> Any:
-    return machine(
-        array={"rows": 2, "columns": 2},
-        precision={"operand": "int8", "accumulator": "int32"},
-        memory={**MEMORY, **memory},
-    )
 
 
 def product(name: str = "dx", m: int = 2, k: int = 8, n: int = 4, after: Any = (), **other: Any) -> Product:
@@ -75,7 +61,9 @@ def chain_with_weight_gradient() -> Workload:
 
 def test_a_product_that_nobody_waits_for_stands_in_the_pauses_of_a_chain() -> None:
     workload = chain_with_weight_gradient()
-    mixed, apart = (plan(tiny(mapping={**MEMORY["mapping"], "overlap": o}), workload) for o in (True, False))
+    mixed, apart = (
+        plan(tiny_machine(mapping={**TINY_MEMORY["mapping"], "overlap": o}), workload) for o in (True, False)
+    )
     names = lambda p: [p.products[i].product.name for i in p.job_product.tolist()]  # noqa: E731
     assert names(apart) == ["dW", "dW", "dW", "gates_backward", "dh", "dh"]
     # A job of 8 cycles is put into a pause as long as half of it is covered: two into the first, one into the second.
@@ -112,12 +100,12 @@ def test_a_row_tile_runs_as_soon_as_the_chain_has_made_it(tmp_path: Path) -> Non
 def test_partial_sums_go_to_dram_and_come_back() -> None:
     """M = 4, N = 4 and K in two tiles, order nkm: with room for one of the two output tiles, sums travel."""
     mapping = {"tile_m": 2, "tile_n": 4, "tile_k": 4, "order": "nkm"}
-    roomy = plan(tiny(mapping=mapping), Workload(0, (product(m=4, store_operand_values=16),)))
+    roomy = plan(tiny_machine(mapping=mapping), Workload(0, (product(m=4, store_operand_values=16),)))
     assert roomy.job_store_bytes.tolist() == [0, 0, 8, 8]
     assert roomy.products[0].tiling.sums_stay
     # 128 of 1024 bytes are in use; a buffer of 1 KiB holds 256 sums, half of it 128: M x tile_n = 64 x 4 do not fit.
     many = product(m=64, store_operand_values=256)
-    spilled = plan(tiny(mapping=mapping), Workload(0, (many,)))
+    spilled = plan(tiny_machine(mapping=mapping), Workload(0, (many,)))
     assert not spilled.products[0].tiling.sums_stay
     jobs = spilled.jobs
     assert jobs == 32 * 2
@@ -135,19 +123,20 @@ def test_partial_sums_go_to_dram_and_come_back() -> None:
 
 def test_narrow_buffers_make_the_array_wait_for_words() -> None:
     """A pass of 8 positions needs 8 words of 2 bytes: at 8 bits a cycle 16 cycles, 8 of them beyond the array's own."""
-    buffers = {**MEMORY["buffers"], "shared": {"capacity_kib": 1, "width_bits": 8}}
-    p = plan(tiny(buffers=buffers), Workload(0, (product(store_operand_values=8),)))
+    buffers = {**TINY_MEMORY["buffers"], "shared": {"capacity_kib": 1, "width_bits": 8}}
+    p = plan(tiny_machine(buffers=buffers), Workload(0, (product(store_operand_values=8),)))
     assert p.job_feed_cycles.tolist() == [8, 8]
     times = run(p, record_intervals=True)
     assert [(i.start, i.end) for i in times.intervals if i.unit == "array"] == [(18, 26), (34, 42)]
     assert stalls(times, "operand_bandwidth") == 16
     twice = plan(
-        tiny(buffers={**buffers, "shared": {"capacity_kib": 1, "width_bits": 8, "banks": 2}}), Workload(0, (product(),))
+        tiny_machine(buffers={**buffers, "shared": {"capacity_kib": 1, "width_bits": 8, "banks": 2}}),
+        Workload(0, (product(),)),
     )
     assert twice.job_feed_cycles.tolist() == [0, 0]
     # The skip buffer hands out 2 x 8 values: at 12 bits a cycle 11 cycles.
-    slow = {**MEMORY["buffers"], "skip": {"capacity_kib": 1, "width_bits": 12}}
-    assert plan(tiny(buffers=slow), Workload(0, (product(),))).job_feed_cycles.tolist() == [3, 3]
+    slow = {**TINY_MEMORY["buffers"], "skip": {"capacity_kib": 1, "width_bits": 12}}
+    assert plan(tiny_machine(buffers=slow), Workload(0, (product(),))).job_feed_cycles.tolist() == [3, 3]
 
 
 def made_plan(network: dict[str, Any], **changes: Any) -> Plan:

@@ -44,6 +44,32 @@ def machine(**changes: Any) -> Architecture:
     return Architecture.parse({**data, **changes})
 
 
+TINY_MEMORY: dict[str, Any] = {
+    "buffers": {
+        "skip": {"capacity_kib": 1},
+        "shared": {"capacity_kib": 1},
+        "output": {"capacity_kib": 1, "port_values_per_cycle": 4},
+    },
+    "dram": {"bandwidth_gb_per_s": 4.0, "latency_ns": 10.0, "queue": 4},
+    "vector_unit": {
+        "lanes": 2,
+        "gate_forward_cycles_per_value": 1,
+        "gate_backward_cycles_per_value": 1,
+        "latency_cycles": 3,
+    },
+    "mapping": {"tile_m": 2, "tile_n": 2, "order": "mnk"},
+}
+
+
+def tiny_machine(**memory: Any) -> Architecture:
+    """The machine of hand-computed timelines: 2 x 2 MACs, int8, DRAM of 4 bytes a cycle; keywords replace memory keys."""
+    return machine(
+        array={"rows": 2, "columns": 2},
+        precision={"operand": "int8", "accumulator": "int32"},
+        memory={**TINY_MEMORY, **memory},
+    )
+
+
 ARRAYS = st.fixed_dictionaries(
     {"rows": st.integers(1, 9), "columns": st.integers(1, 9), "pass_overhead_cycles": st.integers(0, 5)}
 )
@@ -206,8 +232,10 @@ __all__ = [
     "SHAPED_ARRAYS",
     "SYSTEMS",
     "TIMING_SYSTEMS",
+    "TINY_MEMORY",
     "Layer",
     "machine",
     "networks",
+    "tiny_machine",
     "write_trace",
 ]
