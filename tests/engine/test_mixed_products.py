@@ -61,9 +61,8 @@ def chain_with_weight_gradient() -> Workload:
 
 def test_a_product_that_nobody_waits_for_stands_in_the_pauses_of_a_chain() -> None:
     workload = chain_with_weight_gradient()
-    mixed, apart = (
-        plan(tiny_machine(mapping={**TINY_MEMORY["mapping"], "overlap": o}), workload) for o in (True, False)
-    )
+    mappings = ({**TINY_MEMORY["mapping"], "overlap": overlap} for overlap in (True, False))
+    mixed, apart = (plan(tiny_machine(mapping=mapping), workload) for mapping in mappings)
     names = lambda p: [p.products[i].product.name for i in p.job_product.tolist()]  # noqa: E731
     assert names(apart) == ["dW", "dW", "dW", "gates_backward", "dh", "dh"]
     # A job of 8 cycles is put into a pause as long as half of it is covered: two into the first, one into the second.
@@ -129,10 +128,8 @@ def test_narrow_buffers_make_the_array_wait_for_words() -> None:
     times = run(p, record_intervals=True)
     assert [(i.start, i.end) for i in times.intervals if i.unit == "array"] == [(18, 26), (34, 42)]
     assert stalls(times, "operand_bandwidth") == 16
-    twice = plan(
-        tiny_machine(buffers={**buffers, "shared": {"capacity_kib": 1, "width_bits": 8, "banks": 2}}),
-        Workload(0, (product(),)),
-    )
+    banked = {**buffers, "shared": {"capacity_kib": 1, "width_bits": 8, "banks": 2}}
+    twice = plan(tiny_machine(buffers=banked), Workload(0, (product(),)))
     assert twice.job_feed_cycles.tolist() == [0, 0]
     # The skip buffer hands out 2 x 8 values: at 12 bits a cycle 11 cycles.
     slow = {**TINY_MEMORY["buffers"], "skip": {"capacity_kib": 1, "width_bits": 12}}

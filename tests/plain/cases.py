@@ -62,7 +62,7 @@ TINY_MEMORY: dict[str, Any] = {
 
 
 def tiny_machine(**memory: Any) -> Architecture:
-    """The machine of hand-computed timelines: 2 x 2 MACs, int8, DRAM of 4 bytes a cycle; keywords replace memory keys."""
+    """The machine of hand-computed timelines: 2 x 2 MACs, int8, DRAM of 4 bytes a cycle; keywords are memory keys."""
     return machine(
         array={"rows": 2, "columns": 2},
         precision={"operand": "int8", "accumulator": "int32"},
