@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # BLAS threads busy-wait and fight over the cores with the test workers: one each.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: demo test test-slow lint types format schema samples clean
+.PHONY: demo test test-slow bench lint types format schema samples clean
 
 demo: $(VENV)/installed
 	$(BIN)/simulate --arch zero_skip --trace traces/samples/charlm_t1e-6.npz
@@ -15,6 +15,9 @@ test: lint types
 
 test-slow: $(VENV)/installed-dev
 	$(ONE_THREAD) $(BIN)/python -m pytest -m slow
+
+bench: $(VENV)/installed-dev
+	OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2 PYTHONPATH=tests $(BIN)/python -m benchmarks
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
