@@ -12,13 +12,13 @@ Bytes = npt.NDArray[np.uint8]
 
 
 @compiled
-def _bits_from(packed: Bytes, row: int, bit: int) -> np.uint64:
-    """Load 64 bits of a row from any bit on, the first as the lowest; beyond the row's end they are 0."""
+def _bits_from(packed: Bytes, row: int, bit: int, count: int) -> np.uint64:
+    """Load at least `count` bits of a row, up to 64, from any bit on, the first as the lowest; beyond the row 0."""
     first = bit >> 3
     shift = np.uint64(bit & 7)
     octets = packed.shape[1]
     word = np.uint64(0)
-    for n in range(min(8, octets - first)):
+    for n in range(min(8, octets - first, ((bit & 7) + count + 7) >> 3)):
         word |= np.uint64(packed[row, first + n]) << np.uint64(8 * n)
     if shift:
         word >>= shift
@@ -49,7 +49,7 @@ def transpose_rows(packed: Bytes, firsts: Counts, sizes: Counts, start: int, wor
             rows = min(64, sizes[p] - 64 * w)
             for at in range(0, positions, 64):
                 for i in range(rows):
-                    block[i] = _bits_from(packed, firsts[p] + 64 * w + i, start + at)
+                    block[i] = _bits_from(packed, firsts[p] + 64 * w + i, start + at, 64)
                 for i in range(max(rows, 0), 64):
                     block[i] = 0
                 step = 32
@@ -88,4 +88,4 @@ def gather_bits(packed: Bytes, firsts: Counts, sizes: Counts, start: int, words:
                 continue
             keep = np.uint64(0xFFFF_FFFF_FFFF_FFFF) >> np.uint64(64 - lanes)
             for k in range(positions):
-                words[p, k, w] = _bits_from(packed, start + k, firsts[p] + 64 * w) & keep
+                words[p, k, w] = _bits_from(packed, start + k, firsts[p] + 64 * w, lanes) & keep
