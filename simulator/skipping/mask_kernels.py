@@ -12,19 +12,32 @@ Bytes = npt.NDArray[np.uint8]
 
 
 @compiled
-def _bits_from(packed: Bytes, row: int, bit: int, count: int) -> np.uint64:
-    """Load at least `count` bits of a row, up to 64, from any bit on, the first as the lowest; beyond the row 0."""
-    first = bit >> 3
+def _bits_from(flat: Bytes, at: int, bit: int) -> np.uint64:
+    """Load the 64 bits that start `bit` bits after byte `at`, the first as the lowest; beyond the array's end 0.
+
+    A row's end is not looked at: whoever asks drops the bits of the next row.
+    """
+    first = at + (bit >> 3)
     shift = np.uint64(bit & 7)
-    octets = packed.shape[1]
+    if first + 9 <= flat.size:
+        # Eight bytes written out one by one, at unsigned places (signed ones may be negative, which numba looks at):
+        # the compiler makes one load of them.
+        here = np.uint64(first)
+        word = np.uint64(flat[here])
+        word |= np.uint64(flat[here + np.uint64(1)]) << np.uint64(8)
+        word |= np.uint64(flat[here + np.uint64(2)]) << np.uint64(16)
+        word |= np.uint64(flat[here + np.uint64(3)]) << np.uint64(24)
+        word |= np.uint64(flat[here + np.uint64(4)]) << np.uint64(32)
+        word |= np.uint64(flat[here + np.uint64(5)]) << np.uint64(40)
+        word |= np.uint64(flat[here + np.uint64(6)]) << np.uint64(48)
+        word |= np.uint64(flat[here + np.uint64(7)]) << np.uint64(56)
+        # The ninth byte is shifted twice, for a shift by 64 is undefined.
+        above = np.uint64(flat[here + np.uint64(8)]) << np.uint64(1) << (np.uint64(63) - shift)
+        return (word >> shift) | above
     word = np.uint64(0)
-    for n in range(min(8, octets - first, ((bit & 7) + count + 7) >> 3)):
-        word |= np.uint64(packed[row, first + n]) << np.uint64(8 * n)
-    if shift:
-        word >>= shift
-        if first + 8 < octets:
-            word |= np.uint64(packed[row, first + 8]) << (np.uint64(64) - shift)
-    return word
+    for n in range(min(8, flat.size - first)):
+        word |= np.uint64(flat[first + n]) << np.uint64(8 * n)
+    return word >> shift
 
 
 @compiled
@@ -33,7 +46,9 @@ def transpose_rows(packed: Bytes, firsts: Counts, sizes: Counts, start: int, wor
 
     Only where ``64 w + i < sizes[p]``; other bits are 0.
 
-    64 x 64 bits at a time are transposed by exchanging ever smaller quarters (Hacker's Delight, section 7-3).
+    Squares of 64 x 64 bits are transposed by exchanging ever smaller quarters (Hacker's Delight, section 7-3). Where
+    32, 16 or 8 lanes are enough, a word of 64 positions holds 2, 4 or 8 squares side by side, and the exchange of
+    larger quarters is left out.
 
     Parameters
     ----------
@@ -43,28 +58,38 @@ def transpose_rows(packed: Bytes, firsts: Counts, sizes: Counts, start: int, wor
     words : uint64 [P, K, W], written
     """
     passes, positions, width = words.shape
+    octets = packed.shape[1]
+    flat = packed.reshape(-1)
     block = np.empty(64, np.uint64)
     for p in range(passes):
         for w in range(width):
             rows = min(64, sizes[p] - 64 * w)
+            if rows <= 0:
+                continue
+            side = 8
+            while side < rows:
+                side *= 2
+            column = np.uint64(0xFFFF_FFFF_FFFF_FFFF) >> np.uint64(64 - side)
             for at in range(0, positions, 64):
                 for i in range(rows):
-                    block[i] = _bits_from(packed, firsts[p] + 64 * w + i, start + at, 64)
-                for i in range(max(rows, 0), 64):
+                    block[i] = _bits_from(flat, (firsts[p] + 64 * w + i) * octets, start + at)
+                for i in range(rows, side):
                     block[i] = 0
                 step = 32
                 low = np.uint64(0x0000_0000_FFFF_FFFF)
                 while step:
-                    shift = np.uint64(step)
-                    for corner in range(0, 64, 2 * step):
-                        for i in range(corner, corner + step):
-                            swap = ((block[i] >> shift) ^ block[i + step]) & low
-                            block[i + step] ^= swap
-                            block[i] ^= swap << shift
+                    if step < side:
+                        shift = np.uint64(step)
+                        for corner in range(0, side, 2 * step):
+                            for i in range(corner, corner + step):
+                                swap = ((block[i] >> shift) ^ block[i + step]) & low
+                                block[i + step] ^= swap
+                                block[i] ^= swap << shift
                     step >>= 1
                     low ^= low << np.uint64(step)
-                for k in range(min(64, positions - at)):
-                    words[p, at + k, w] = block[k]
+                for left in range(0, min(64, positions - at), side):
+                    for k in range(min(side, positions - at - left)):
+                        words[p, at + left + k, w] = (block[k] >> np.uint64(left)) & column
 
 
 @compiled
@@ -81,6 +106,8 @@ def gather_bits(packed: Bytes, firsts: Counts, sizes: Counts, start: int, words:
     words : uint64 [P, K, W], written
     """
     passes, positions, width = words.shape
+    octets = packed.shape[1]
+    flat = packed.reshape(-1)
     for p in range(passes):
         for w in range(width):
             lanes = min(64, sizes[p] - 64 * w)
@@ -88,4 +115,4 @@ def gather_bits(packed: Bytes, firsts: Counts, sizes: Counts, start: int, words:
                 continue
             keep = np.uint64(0xFFFF_FFFF_FFFF_FFFF) >> np.uint64(64 - lanes)
             for k in range(positions):
-                words[p, k, w] = _bits_from(packed, start + k, firsts[p] + 64 * w, lanes) & keep
+                words[p, k, w] = _bits_from(flat, (start + k) * octets, firsts[p] + 64 * w) & keep
