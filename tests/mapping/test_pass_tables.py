@@ -1,0 +1,109 @@
+"""Pass tables of products counted together are those of the products counted one by one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plain.cases import MECHANISMS, machine, networks, write_trace
+
+from simulator.arch import PassCounts
+from simulator.mapping import PassCache, PassTable, passes
+from simulator.workload import Product, Workload, lower
+from traces.errors import InputError
+
+quick = settings(max_examples=60, deadline=None, derandomize=True)
+NETWORK: dict[str, Any] = {
+    "kinds": ["lstm"],
+    "sizes": [5, 7],
+    "T": 4,
+    "B": 3,
+    "density": 0.5,
+    "valid_steps": None,
+    "first_needs_gradient": True,
+    "backward": False,
+    "masks": True,
+    "dense_layers": 0,
+    "seed": 1,
+}
+
+
+def lowered(network: dict[str, Any]) -> Workload:
+    with tempfile.TemporaryDirectory() as folder, write_trace(Path(folder) / "t.npz", network) as trace:
+        return lower(trace, trace.step(7))
+
+
+def groups(workload: Workload) -> Iterator[list[Product]]:
+    """Products that are alike in name and shape, as the planner groups them."""
+    found: dict[tuple[str, str, int], list[Product]] = {}
+    for product in workload.products:
+        if product.k:
+            found.setdefault((product.layer, product.name, product.m), []).append(product)
+    yield from found.values()
+
+
+def same(ours: PassTable, one: PassTable) -> None:
+    for field in fields(PassCounts):
+        mine, plain = getattr(ours.counts, field.name), getattr(one.counts, field.name)
+        assert mine.dtype == plain.dtype == np.int64
+        assert np.array_equal(mine, plain), field.name
+    assert np.array_equal(ours.lanes, one.lanes)
+    assert np.array_equal(ours.nonzeros, one.nonzeros)
+    assert ours.masked_shared == one.masked_shared
+
+
+@quick
+@given(
+    networks(),
+    st.one_of(MECHANISMS, st.just({"mechanism": "packed", "multipliers": 6})),
+    st.integers(1, 6),
+    st.integers(1, 6),
+    st.integers(1, 12),
+)
+def test_tables_together_equal_tables_one_by_one(
+    network: dict[str, Any], mechanism: dict[str, Any], rows: int, columns: int, tile_k: int
+) -> None:
+    array = {"rows": 2, "columns": 3} if mechanism["mechanism"] == "packed" else {"rows": rows, "columns": columns}
+    arch = machine(array=array, skipping=mechanism)
+    together, apart = PassCache(), PassCache()
+    for alike in groups(lowered(network)):
+        ours = together.tables(arch, alike, tile_k, (rows, columns))
+        assert len(ours) == len(alike)
+        for table, product in zip(ours, alike, strict=True):
+            same(table, apart.table(arch, product, tile_k, (rows, columns)))
+            # `table` finds what was counted together, and does not count it anew.
+            assert together.table(arch, product, tile_k, (rows, columns)) is table
+
+
+def test_recorded_time_steps_are_never_counted_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    arch = machine(skipping={"mechanism": "lookahead", "depth": 3, "refill": 2, "banks": None})
+    serial = [alike for alike in groups(lowered(NETWORK)) if len(alike) > 1]
+    assert {alike[0].name for alike in serial} == {"gates_h", "dh"}
+
+    def refuse(*_: object) -> PassTable:
+        raise AssertionError("a time step was counted alone")
+
+    monkeypatch.setattr(passes, "_count", refuse)
+    for alike in serial:
+        tables = PassCache().tables(arch, alike, 4, (2, 2))
+        zeros = [int(t.nonzeros.sum()) for t in tables]
+        bits = [np.unpackbits(p.mask.packed, axis=-1, count=p.k, bitorder="little") for p in alike if p.mask]
+        assert zeros == [int(one.sum()) for one in bits]
+
+
+def test_a_broken_pattern_is_refused_in_the_words_of_one_product() -> None:
+    arch = machine(skipping={"mechanism": "structured", "n": 1, "m": 4})
+    dh = next(alike for alike in groups(lowered({**NETWORK, "density": 1.0})) if alike[0].name == "dh")
+    with pytest.raises(InputError) as alone:
+        PassCache().table(arch, dh[0], dh[0].k, (4, 4))
+    with pytest.raises(InputError) as together:
+        PassCache().tables(arch, dh, dh[0].k, (4, 4))
+    assert str(together.value) == str(alone.value)
+    assert f"time step {dh[0].time}" in str(together.value)
