@@ -14,11 +14,11 @@ import numpy as np
 from simulator.engine.event import DeadlockError
 from simulator.engine.event import run as run_event
 from simulator.engine.times import Moments, StepTimes, summarize
-from simulator.mapping.plan import OUTPUT, Plan
+from simulator.mapping.plan import Plan
 from simulator.memory import TimingDram
 
 if TYPE_CHECKING:
-    from simulator.engine.times import Int64s
+    pass
 
 
 def run(plan: Plan) -> StepTimes:
@@ -34,13 +34,13 @@ def run(plan: Plan) -> StepTimes:
     from simulator.engine.kernels import commands_until, walk
 
     jobs, loads = len(plan.job_product), len(plan.load_buffer)
-    started, ended, made, stored = np.zeros((4, jobs), dtype=np.int64)
-    allocated, loaded = np.zeros((2, loads), dtype=np.int64)
-    output = plan.load_buffer == OUTPUT
+    started, ended, made, stored = np.empty((4, jobs), dtype=np.int64)
+    allocated, loaded = np.empty((2, loads), dtype=np.int64)
     dram = plan.dram.new_state(loads + jobs) if isinstance(plan.dram, TimingDram) else None
     total = walk(
-        plan.job_array_cycles + plan.job_feed_cycles,
-        np.flatnonzero(plan.job_drains),
+        plan.job_array_cycles,
+        plan.job_feed_cycles,
+        plan.job_drains,
         plan.job_drain_cycles,
         plan.job_tail_cycles,
         plan.job_vector_cycles,
@@ -52,9 +52,8 @@ def run(plan: Plan) -> StepTimes:
         plan.load_space_bytes,
         plan.dram.unloaded.transfer_cycles(plan.load_dram_bytes),
         plan.load_after_job,
-        *_by_job(plan.load_last_job, ~output, jobs),
-        *_by_job(plan.load_last_job, output, jobs),
-        *_by_job(plan.waits_job, np.ones(len(plan.waits_job), dtype=bool), jobs),
+        plan.load_last_job,
+        plan.waits_job,
         plan.waits_for,
         plan.waits_on_chip,
         np.array(plan.capacity_bytes, dtype=np.int64),
@@ -87,11 +86,3 @@ def _array_alone(plan: Plan) -> Moments:
     none = np.zeros(0, dtype=np.int64)
     total = int(ended[-1]) if len(ended) else 0
     return Moments(ended - plan.job_array_cycles, ended, nothing, nothing, none, none, total)
-
-
-def _by_job(owner: Int64s, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]], count: int) -> tuple[Int64s, Int64s]:
-    """Group the chosen rows by their owner: offsets int64 [count + 1], and row numbers."""
-    rows = np.flatnonzero(chosen)
-    rows = rows[np.argsort(owner[rows], kind="stable")]
-    offsets = np.searchsorted(owner[rows], np.arange(count + 1))
-    return offsets.astype(np.int64), rows.astype(np.int64)

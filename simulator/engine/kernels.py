@@ -6,11 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.compiling import compiled
+from simulator.engine.times import STALLS
+from simulator.mapping.plan import NONE, OUTPUT
 from simulator.memory.timing_kernels import advance, arrive, settle
 from simulator.memory.timing_state import DramState, counters
 
 Int64s = npt.NDArray[np.int64]
 NEVER = np.int64(2**62)
+FEED, DRAIN = STALLS.index("operand_bandwidth"), STALLS.index("drain")
+REASONS_BEFORE = FEED
+"""Reasons for which the array waits before a job, in the order of `STALLS`; the others are within and after one."""
 
 
 def commands_until(dram: DramState, cycle: int) -> dict[str, int]:
@@ -21,8 +26,9 @@ def commands_until(dram: DramState, cycle: int) -> dict[str, int]:
 
 @compiled
 def walk(
-    job_cycles: Int64s,
-    draining: Int64s,
+    job_array_cycles: Int64s,
+    job_feed_cycles: Int64s,
+    job_drains: Int64s,
     job_drain_cycles: Int64s,
     job_tail_cycles: Int64s,
     job_vector_cycles: Int64s,
@@ -34,12 +40,8 @@ def walk(
     load_space_bytes: Int64s,
     load_transfer_cycles: Int64s,
     load_after_job: Int64s,
-    tiles_of: Int64s,
-    tiles: Int64s,
-    outputs_of: Int64s,
-    outputs: Int64s,
-    waits_of: Int64s,
-    waits: Int64s,
+    load_last_job: Int64s,
+    waits_job: Int64s,
     waits_for: Int64s,
     waits_on_chip: Int64s,
     free_bytes: Int64s,
@@ -61,13 +63,18 @@ def walk(
     """Fill the six arrays of `Moments` and return the total cycles; -1 where nothing can happen any more.
 
     The first arguments are columns of `Plan`, with the bytes of loads and stores as the cycles of their transfers.
-    ``job_cycles`` are the array's own and those of feeding it. ``tiles_of``, ``outputs_of`` and ``waits_of`` [jobs + 1]
-    are offsets into ``tiles``, ``outputs`` (loads whose room a job gives back when it ends, and when it is stored) and
-    ``waits`` (rows of ``waits_for`` and ``waits_on_chip``). ``free_bytes`` is used up.
+    ``free_bytes`` is used up.
     ``dram`` is the state of a DRAM at the level `timing`, whose transfers are the loads and then the jobs; None at the
     level `bandwidth`.
     """
-    jobs, loads, stores = len(job_cycles), len(load_buffer), len(draining)
+    jobs, loads = len(job_array_cycles), len(load_buffer)
+    draining = np.flatnonzero(job_drains)
+    stores = len(draining)
+    # Loads whose room a job gives back, output tiles when it is stored and others when it ends, chained behind the job.
+    given_back, next_given_back = np.full(jobs, -1, np.int64), np.empty(loads, np.int64)
+    for given in range(loads):
+        next_given_back[given] = given_back[load_last_job[given]]
+        given_back[load_last_job[given]] = given
     for times in (started, ended, made, stored):
         times[:] = NEVER
     for times in (allocated, loaded):
@@ -81,16 +88,19 @@ def walk(
     finished = -1  # the transfer that the DRAM at the level `timing` completes next
     load = job = 0
     working = False
+    first_wait = 0  # of the job
     port = vector = out = retired = 0  # indices into `draining`
     written = np.zeros(jobs, np.bool_)
     port_end, vector_end = np.int64(0), np.int64(0)
     port_on = vector_on = False
     now = np.int64(0)
     while True:
-        moved = True
+        # What happens is seen by all that stands below it. Where something above may go on, too, for a job has given
+        # back room or results are made or stored, all is looked at again.
+        again = True
         due = NEVER
-        while moved:
-            moved = False
+        while again:
+            again = False
             due = NEVER
             # DRAM: the last byte of what it serves.
             if dram is not None:
@@ -100,14 +110,12 @@ def walk(
                     else:
                         written[finished - loads] = True
                     finished, _ = advance(dram, int(now))
-                    moved = True
             if serving >= 0 and dram_end <= now:
                 if serving_read:
                     loaded[serving] = now
                 else:
                     written[serving] = True
                 serving = -1
-                moved = True
             # Places in the queues become free in order.
             while reads_done < reads_in and loaded[read_queue[reads_done]] <= now:
                 reads_done += 1
@@ -133,15 +141,16 @@ def walk(
                 else:
                     break
                 load += 1
-                moved = True
             # Array.
             while job < jobs:
                 if not working:
                     ready = np.int64(0)
-                    for w in range(waits_of[job], waits_of[job + 1]):
-                        awaited = waits_for[waits[w]]
-                        at = made[awaited] if waits_on_chip[waits[w]] else stored[awaited]
+                    wait = first_wait
+                    while wait < len(waits_job) and waits_job[wait] == job:
+                        awaited = waits_for[wait]
+                        at = made[awaited] if waits_on_chip[wait] else stored[awaited]
                         ready = max(ready, at)
+                        wait += 1
                     for tile in (job_load_shared[job], job_load_skip[job], job_load_output[job]):
                         if tile >= 0:
                             ready = max(ready, loaded[tile])
@@ -149,18 +158,21 @@ def walk(
                         due = min(due, ready)
                         break
                     started[job] = now
+                    first_wait = wait
                     working = True
-                    moved = True
-                end = started[job] + job_cycles[job]
+                end = started[job] + job_array_cycles[job] + job_feed_cycles[job]
                 if end > now:
                     due = min(due, end)
                     break
                 ended[job] = end
-                for i in range(tiles_of[job], tiles_of[job + 1]):
-                    free_bytes[load_buffer[tiles[i]]] += load_space_bytes[tiles[i]]
+                given = given_back[job]
+                while given >= 0:
+                    if load_buffer[given] != OUTPUT:
+                        free_bytes[load_buffer[given]] += load_space_bytes[given]
+                        again = True
+                    given = next_given_back[given]
                 working = False
                 job += 1
-                moved = True
             # Output port.
             while port < stores:
                 j = draining[port]
@@ -178,7 +190,6 @@ def walk(
                 port_end = at
                 port_on = False
                 port += 1
-                moved = True
             # Vector unit: takes what the port has drained.
             while vector < port:
                 j = draining[vector]
@@ -186,7 +197,7 @@ def walk(
                     vector_end = now + job_vector_cycles[j]
                     made[j] = vector_end + (vector_latency_cycles if job_vector_cycles[j] > 0 else 0)
                     vector_on = True
-                    moved = True
+                    again = True
                 if vector_end > now:
                     due = min(due, vector_end)
                     break
@@ -208,15 +219,17 @@ def walk(
                 else:
                     break
                 out += 1
-                moved = True
             # Results count as stored in order.
             while retired < out and written[draining[retired]]:
                 j = draining[retired]
                 stored[j] = now
-                for i in range(outputs_of[j], outputs_of[j + 1]):
-                    free_bytes[load_buffer[outputs[i]]] += load_space_bytes[outputs[i]]
+                given = given_back[j]
+                while given >= 0:
+                    if load_buffer[given] == OUTPUT:
+                        free_bytes[OUTPUT] += load_space_bytes[given]
+                    given = next_given_back[given]
                 retired += 1
-                moved = True
+                again = True
         # DRAM: what to serve next, oldest first, and of one cycle reads first.
         if dram is not None:
             finished, at = advance(dram, int(due))
@@ -243,3 +256,64 @@ def walk(
         if due == NEVER:
             return -1
         now = due
+
+
+@compiled
+def charge_stalls(
+    total_cycles: int,
+    job_product: Int64s,
+    job_feed_cycles: Int64s,
+    job_load_skip: Int64s,
+    job_load_shared: Int64s,
+    job_load_output: Int64s,
+    waits_job: Int64s,
+    waits_for: Int64s,
+    waits_on_chip: Int64s,
+    started: Int64s,
+    ended: Int64s,
+    made: Int64s,
+    stored: Int64s,
+    allocated: Int64s,
+    loaded: Int64s,
+    stalls: Int64s,
+) -> bool:
+    """Add the time in which the array stood before and within each job to its product, by reason.
+
+    Parameters
+    ----------
+    stalls : int64 [products, len(STALLS)]
+        Added to.
+
+    Returns
+    -------
+    bool
+        Whether each job started as soon as all that it needs was there.
+    """
+    wait = 0
+    reached = np.int64(0)
+    for job in range(len(job_product)):
+        p = job_product[job]
+        met = np.int64(0)
+        while wait < len(waits_job) and waits_job[wait] == job:
+            met = max(met, made[waits_for[wait]] if waits_on_chip[wait] else stored[waits_for[wait]])
+            wait += 1
+        shared, skip, output = job_load_shared[job], job_load_skip[job], job_load_output[job]
+        for reason in range(REASONS_BEFORE):
+            if reason == 1:
+                met = loaded[shared] if shared != NONE else np.int64(0)
+            elif reason == 2:
+                met = loaded[skip] if skip != NONE else np.int64(0)
+            elif reason == 3:
+                met = allocated[output] if output != NONE else np.int64(0)
+            elif reason == 4:
+                met = loaded[output] if output != NONE else np.int64(0)
+            if met > reached:
+                stalls[p, reason] += met - reached
+                reached = met
+        if reached != started[job]:
+            return False
+        stalls[p, FEED] += job_feed_cycles[job]
+        reached = ended[job]
+    if len(job_product):
+        stalls[job_product[-1], DRAIN] += total_cycles - reached
+    return True

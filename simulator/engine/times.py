@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.mapping import Plan
-from simulator.mapping.plan import NONE
 
 Int64s = npt.NDArray[np.int64]
 
@@ -95,13 +94,30 @@ class StepTimes:
 
 def summarize(plan: Plan, moments: Moments, events: int = 0, intervals: tuple[Interval, ...] = ()) -> StepTimes:
     """Derive a step's times from what an engine measured."""
-    products = len(plan.products)
+    from simulator.engine.kernels import charge_stalls
+
     first = np.array([p.first_job for p in plan.products], dtype=np.int64)
     last = np.array([p.last_job for p in plan.products], dtype=np.int64)
-    stalls = np.zeros((products, len(STALLS)), dtype=np.int64)
-    if len(plan.job_product):
-        np.add.at(stalls, plan.job_product, _job_stalls(plan, moments))
-        stalls[plan.job_product[-1], STALLS.index("drain")] += moments.total_cycles - moments.ended[-1]
+    stalls = np.zeros((len(plan.products), len(STALLS)), dtype=np.int64)
+    at_once = charge_stalls(
+        moments.total_cycles,
+        plan.job_product,
+        plan.job_feed_cycles,
+        plan.job_load_skip,
+        plan.job_load_shared,
+        plan.job_load_output,
+        plan.waits_job,
+        plan.waits_for,
+        plan.waits_on_chip,
+        moments.started,
+        moments.ended,
+        moments.made,
+        moments.stored,
+        moments.allocated,
+        moments.loaded,
+        stalls,
+    )
+    assert at_once, "a job starts as soon as all that it needs is there"
     busy = {
         "dram": 0,
         "array": int(plan.job_array_cycles.sum()),
@@ -121,31 +137,4 @@ def summarize(plan: Plan, moments: Moments, events: int = 0, intervals: tuple[In
         dram_commands=moments.dram_commands,
         events=events,
         intervals=intervals,
-    )
-
-
-def _job_stalls(plan: Plan, moments: Moments) -> Int64s:
-    """Split the time in which the array stood before and within each job: int64 [jobs, len(STALLS)]."""
-    depends = np.zeros(plan.jobs, dtype=np.int64)
-    awaited, on_chip = plan.waits_for, plan.waits_on_chip.astype(bool)
-    np.maximum.at(depends, plan.waits_job, np.where(on_chip, moments.made[awaited], moments.stored[awaited]))
-
-    def of_load(times: Int64s, load: Int64s) -> Int64s:
-        return np.where(load == NONE, 0, np.append(times, 0)[load])
-
-    met = np.stack(
-        [
-            np.append(0, moments.ended[:-1]),
-            depends,
-            of_load(moments.loaded, plan.job_load_shared),
-            of_load(moments.loaded, plan.job_load_skip),
-            of_load(moments.allocated, plan.job_load_output),
-            of_load(moments.loaded, plan.job_load_output),
-        ],
-        axis=1,
-    )
-    reached = np.maximum.accumulate(met, axis=1)
-    assert np.array_equal(reached[:, -1], moments.started), "a job starts as soon as all that it needs is there"
-    return np.concatenate(
-        [np.diff(reached, axis=1), plan.job_feed_cycles[:, None], np.zeros_like(reached[:, :1])], axis=1
     )

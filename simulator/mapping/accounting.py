@@ -13,12 +13,14 @@ from simulator.mapping.passes import PassTable
 from simulator.workload import Product
 
 Int64s = npt.NDArray[np.int64]
+PRODUCT_NDIM = 2
+"""Dimensions of the non-zeros of one product alone: K tiles and passes."""
 
 
 def count_products(
     arch: Architecture,
     products: Sequence[Product],
-    tables: Sequence[PassTable | None],
+    passes: PassTable | None,
     columns_of_pass: int,
     encoded: Sequence[tuple[int, int] | None],
 ) -> Int64s:
@@ -34,8 +36,8 @@ def count_products(
         With ``memory: ideal`` nothing of buffers and vector unit is counted.
     products : sequence of Product
         Alike in shape: the time steps of a serial product, or one.
-    tables : sequence of PassTable or None
-        None for tasks without MACs.
+    passes : PassTable or None
+        Of these products; None for tasks without MACs.
     columns_of_pass : int
     encoded : sequence of (value bits, metadata bits) or None
         Of a skip operand that does not lie dense in its buffer: for each tile of columns the array reads all of them,
@@ -47,7 +49,7 @@ def count_products(
         Without what is counted while loads and stores are written.
     """
     counts = np.zeros((len(products), len(COUNTS)), dtype=np.int64)
-    first, passes = products[0], [table for table in tables if table is not None]
+    first = products[0]
     if not arch.ideal_memory:
         counts[:, Count.GATE_FORWARD_VALUES] = [p.epilogue.gate_forward_values for p in products]
         backward = [p.epilogue.gate_backward_values for p in products]
@@ -55,32 +57,32 @@ def count_products(
         if arch.skipping.uses_mask:
             counts[:, Count.THRESHOLD_VALUES] = backward
             counts[:, Count.MASK_BITS_PACKED] = backward  # a bit for each value that was judged
-    if not passes:
+    if passes is None:
         return counts
-
-    def stacked(field: str) -> Int64s:
-        return np.stack([getattr(table.counts, field) for table in passes])
+    each = passes.counts
+    # A table of one row holds for all products alike.
+    rows = len(passes.nonzeros) if passes.nonzeros.ndim > PRODUCT_NDIM else 1
 
     def total(values: Int64s) -> Int64s:
-        sums: Int64s = values.reshape(len(products), -1).sum(axis=1)
+        sums: Int64s = values.reshape(rows, -1).sum(axis=1)
         return sums
 
-    skipping, operand_bits, lanes = arch.skipping, arch.precision.operand_bits, passes[0].lanes
-    masked_shared, per_column = passes[0].masked_shared, passes[0].per_column
+    skipping, operand_bits, lanes = arch.skipping, arch.precision.operand_bits, passes.lanes
+    masked_shared, per_column = passes.masked_shared, passes.per_column
     columns, column_tiles = first.n, -(-first.n // columns_of_pass)
-    cycles, fetches = stacked("cycles"), total(stacked("fetches"))
+    cycles, fetches = each.cycles, total(each.fetches)
     if not per_column:
         columns, column_tiles = 1, cycles.shape[-1]
     busy = total(cycles * (lanes if per_column else lanes[:, None]))
-    executed = total(stacked("executed")) * columns
+    executed = total(each.executed) * columns
     counts[:, Count.MACS_DENSE] = first.macs_dense
     counts[:, Count.MACS_EXECUTED] = executed
-    counts[:, Count.MACS_GATED] = total(stacked("gated")) * columns
-    counts[:, Count.MACS_SKIPPED] = total(stacked("skipped")) * columns
-    counts[:, Count.SLOTS_IMBALANCE] = total(stacked("imbalance")) * columns
-    counts[:, Count.SLOTS_CONFLICT] = total(stacked("conflict")) * columns
-    counts[:, Count.SLOTS_REFILL] = total(stacked("refill")) * columns
-    k_tiles = len(passes[0].nonzeros)
+    counts[:, Count.MACS_GATED] = total(each.gated) * columns
+    counts[:, Count.MACS_SKIPPED] = total(each.skipped) * columns
+    counts[:, Count.SLOTS_IMBALANCE] = total(each.imbalance) * columns
+    counts[:, Count.SLOTS_CONFLICT] = total(each.conflict) * columns
+    counts[:, Count.SLOTS_REFILL] = total(each.refill) * columns
+    k_tiles = passes.nonzeros.shape[-2]
     counts[:, Count.PASSES] = len(lanes) * k_tiles * column_tiles
     counts[:, Count.ACCUMULATOR_UPDATES] = executed
     if skipping.macs_per_lane > 1:  # an adder tree joins the products of a lane, and updates its sum once a cycle
@@ -99,10 +101,10 @@ def count_products(
         counts[:, Count.LANE_SELECTIONS] = busy * skipping.macs_per_lane * column_tiles
     if skipping.staged:
         counts[:, Count.STAGING_BITS_WRITTEN] = fetches * columns * operand_bits
-        counts[:, Count.STAGING_BITS_READ] = total(stacked("reads")) * columns * operand_bits
+        counts[:, Count.STAGING_BITS_READ] = total(each.reads) * columns * operand_bits
     if arch.ideal_memory:
         return counts
-    taken = total(np.stack([table.taken for table in passes])) * operand_bits
+    taken = np.broadcast_to(total(passes.taken) * operand_bits, len(products)).copy()
     for row, read in enumerate(encoded):
         if read is not None:
             taken[row] = read[0]

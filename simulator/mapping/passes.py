@@ -7,8 +7,11 @@ tile, with the mask of the shared operand.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
+from threading import Thread
 
 import numpy as np
 import numpy.typing as npt
@@ -21,23 +24,28 @@ from simulator.workload import OperandMask, Product
 
 Int64s = npt.NDArray[np.int64]
 
+PAYING_WORDS = 1 << 16
+"""Positions of passes from which a second thread pays: they take some 0.5 ms, and starting a thread 0.1 ms."""
+
 
 @dataclass(frozen=True)
 class PassTable:
-    """Counts of every pass of a product.
+    """Counts of every pass of products that are alike, or of one of them.
 
     Attributes
     ----------
     counts : PassCounts
-        Arrays int64 [K tiles, P], P = ceil(M / rows of a pass), with slots and MACs per column; of a
-        `TileMechanism` arrays int64 [K tiles, P, Q], Q = ceil(N / columns of a pass), with totals over a tile's
-        columns.
+        Arrays int64 [T, K tiles, P], T products and P = ceil(M / rows of a pass), with slots and MACs per column; of a
+        `TileMechanism` arrays int64 [T, K tiles, P, Q], Q = ceil(N / columns of a pass), with totals over a tile's
+        columns. T is 1 where the products' counts are equal, for nothing is known of their zeros.
     lanes : int64 [P]
         Rows of each pass.
-    nonzeros : int64 [K tiles, P]
+    nonzeros : int64 [T, K tiles, P]
         Non-zeros of the skip operand.
     masked_shared : bool
         Whether a mask of the shared operand was read.
+
+    Of one product alone (`of`), arrays have no T.
     """
 
     counts: PassCounts
@@ -45,18 +53,24 @@ class PassTable:
     nonzeros: Int64s
     masked_shared: bool = False
 
+    def of(self, index: int) -> PassTable:
+        """The table of one of the products."""
+        at = index if len(self.nonzeros) > 1 else 0
+        counts = PassCounts(**{f.name: getattr(self.counts, f.name)[at] for f in fields(PassCounts)})
+        return PassTable(counts, self.lanes, self.nonzeros[at], self.masked_shared)
+
     @property
     def per_column(self) -> bool:
         """Whether the counts hold for one column, and every column tile takes the same passes."""
-        return self.counts.cycles.ndim == 2
+        return self.counts.cycles.ndim == self.nonzeros.ndim
 
     @property
     def taken(self) -> Int64s:
-        """Values of the skip operand that a tile of columns takes: a dense array its zeros, too. int64 [K tiles, P]."""
+        """Values of the skip operand that a tile of columns takes: a dense array its zeros, too. As `nonzeros`."""
         return self.counts.executed if self.per_column else self.nonzeros
 
     def total(self, cycles: Int64s, column_tiles: int) -> int:
-        """Sum cycles of passes, of the form of ``counts.cycles``, over the whole product."""
+        """Sum cycles of passes, of the form of ``counts.cycles``, over one product (one table)."""
         return int(cycles.sum()) * (column_tiles if self.per_column else 1)
 
     def of_job(self, cycles: Int64s, k_tile: int, rows: slice, columns: slice) -> int:
@@ -88,120 +102,167 @@ def feed_cycles(arch: Architecture, product: Product, table: PassTable, columns:
     int64, as ``table.counts.cycles``
         0 where buffers have no width, and with ``memory: ideal``.
     """
-    counts = table.counts
+    counts, nothing = table.counts, np.zeros_like(table.counts.cycles)
     if arch.ideal_memory:
-        return np.zeros_like(counts.cycles)
+        return nothing
     buffers, bits = arch.system.buffers, arch.precision.operand_bits
-    least = np.zeros_like(counts.cycles)
+    if buffers.shared.read_bits_per_cycle is None and buffers.skip.read_bits_per_cycle is None:
+        return nothing
+    least = nothing
     if buffers.shared.read_bits_per_cycle is not None:
         words = min(columns, product.n) if table.per_column else 1
         least = -(-counts.fetches * words * bits // buffers.shared.read_bits_per_cycle)
     if buffers.skip.read_bits_per_cycle is not None:
-        taken = table.taken if table.per_column else table.taken[:, :, None]
+        taken = table.taken if table.per_column else table.taken[..., None]
         least = np.maximum(least, -(-taken * bits // buffers.skip.read_bits_per_cycle))
     waiting: Int64s = np.maximum(least - counts.cycles, 0)
     return waiting
 
 
 class PassCache:
-    """Pass tables by (masks, tile, mechanism), and masks in their formats; valid for one recorded step."""
+    """Pass tables by (masks, tile, mechanism), and masks in their formats; valid for one recorded step.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    threads : int, optional
+        Threads that count passes side by side; by default as many as this process may use CPUs.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
         self.stored = StoredMasks()
+        self.threads = threads or len(os.sched_getaffinity(0))
         self._tables: dict[tuple[object, ...], PassTable] = {}
 
     def table(self, arch: Architecture, product: Product, tile_k: int, shape: tuple[int, int]) -> PassTable:
-        """Give the pass table of a product with K cut into tiles of `tile_k` positions.
+        """Give the pass table of one product, see `tables`."""
+        return self.tables(arch, [product], tile_k, shape).of(0)
 
-        `shape` is one of `pass_shapes`.
+    def tables(self, arch: Architecture, products: Sequence[Product], tile_k: int, shape: tuple[int, int]) -> PassTable:
+        """Give the pass table of products that are alike, with K cut into tiles of `tile_k` positions.
+
+        Alike are the time steps of a serial product: they have the same shape, a mask or none, and the same shared
+        operand. Their masks are laid on lanes and counted together.
+
+        Parameters
+        ----------
+        shape : (rows, columns)
+            One of `pass_shapes`.
 
         Raises
         ------
         InputError
             If the weights' file is not as it must be, or the mechanism refuses a mask.
         """
-        mechanism, (rows, columns) = arch.skipping, shape
-        if isinstance(mechanism, TileMechanism):
-            shared = _shared_mask(mechanism, arch, product)
-            key: tuple[object, ...] = (product.n, columns, None if shared is None else (shared.key, shared.lanes_hold))
-            key = (*_key(mechanism, product, tile_k, rows), *key)
-            if key not in self._tables:
-                self._tables[key] = _count_tiles(mechanism, product, shared, rows, columns, tile_k)
-        else:
-            key = _key(mechanism, product, tile_k, rows)
-            if key not in self._tables:
-                self._tables[key] = _count(mechanism, product, rows, tile_k)
+        wanted = Wanted(products, tile_k, shape)
+        key = _key(arch, wanted)
+        if key not in self._tables:
+            self._tables[key] = _count(arch, wanted)
         return self._tables[key]
 
-    def tables(
-        self, arch: Architecture, products: Sequence[Product], tile_k: int, shape: tuple[int, int]
-    ) -> list[PassTable]:
-        """Give the pass tables of products that are alike in M and K, such as the time steps of a serial product.
+    def prepare(self, arch: Architecture, wanted: Sequence[Wanted]) -> None:
+        """Count many tables side by side, as far as they are not known and it pays.
 
-        Those that `table` gives; masks that are not counted yet are laid on lanes and counted together.
+        What cannot be counted is left to `tables`, which says why.
         """
-        mechanism, rows = arch.skipping, shape[0]
-        if not isinstance(mechanism, TileMechanism):
-            keys = {_key(mechanism, p, tile_k, rows): p for p in products if p.mask is not None}
-            new = {key: p for key, p in keys.items() if key not in self._tables}
-            if len(new) > 1 and all(p.mask is not None and p.mask.lanes_hold == "rows" for p in new.values()):
+        missing = {key: one for one in wanted if (key := _key(arch, one)) not in self._tables}
+        ways = min(self.threads, len(missing))
+        if ways < 2 or sum(one.words for one in missing.values()) < PAYING_WORDS:
+            return
+        todo = sorted(missing.items(), key=lambda item: item[1].words)
+
+        def work() -> None:
+            while todo:
                 try:
-                    counted = _count_alike(mechanism, list(new.values()), rows, tile_k)
-                except BrokenPatternError:
-                    counted = []  # `table` names the product
-                self._tables.update(zip(new, counted, strict=False))
-        return [self.table(arch, product, tile_k, shape) for product in products]
+                    key, one = todo.pop()  # which no other thread has then
+                except IndexError:
+                    return
+                with suppress(Exception):
+                    self._tables[key] = _count(arch, one)
+
+        others = [Thread(target=work, daemon=True) for _ in range(ways - 1)]
+        for thread in others:
+            thread.start()
+        work()
+        for thread in others:
+            thread.join()
 
 
-def _key(mechanism: Mechanism, product: Product, tile_k: int, rows: int) -> tuple[object, ...]:
-    """What a pass table depends on, with the mask of the skip operand alone."""
-    operand = product.mask
+@dataclass(frozen=True)
+class Wanted:
+    """Products that are alike, and how their passes shall be cut: what `PassCache.tables` takes."""
+
+    products: Sequence[Product]
+    tile_k: int
+    shape: tuple[int, int]
+
+    @property
+    def words(self) -> int:
+        """Positions of all passes with a recorded mask, about what counting them takes."""
+        first = self.products[0]
+        return 0 if first.mask is None else len(self.products) * -(-first.m // self.shape[0]) * first.k
+
+
+def _key(arch: Architecture, wanted: Wanted) -> tuple[object, ...]:
+    """What a pass table depends on: masks and their cut; the columns only where they have masks, too."""
+    mechanism, first = arch.skipping, wanted.products[0]
+    operand = first.mask
+    key: tuple[object, ...] = (mechanism, wanted.shape[0], wanted.tile_k)
     if operand is None:
-        return (mechanism, rows, tile_k, product.m, product.k)
-    return (mechanism, rows, tile_k, operand.key, operand.lanes_hold)
+        key += (first.m, first.k)
+    else:
+        key += (operand.lanes_hold, tuple([p.mask.key for p in wanted.products if p.mask is not None]))
+    if isinstance(mechanism, TileMechanism):
+        shared = [_shared_mask(mechanism, arch, p) for p in wanted.products]
+        key += (first.n, wanted.shape[1], tuple([None if s is None else (s.key, s.lanes_hold) for s in shared]))
+    return key
 
 
-def _count_alike(mechanism: Mechanism, products: Sequence[Product], rows: int, tile_k: int) -> list[PassTable]:
-    """Count the passes of products of the same shape, whose lanes hold rows, in one go."""
+def _count(arch: Architecture, wanted: Wanted) -> PassTable:
+    """Count the passes of products that are alike, together where the mechanism can."""
+    mechanism, products, tile_k = arch.skipping, wanted.products, wanted.tile_k
+    rows, columns = wanted.shape
+    if isinstance(mechanism, TileMechanism):
+        return _joined(
+            [_count_tiles(mechanism, p, _shared_mask(mechanism, arch, p), rows, columns, tile_k) for p in products]
+        )
+    first, operand = products[0], products[0].mask
+    if operand is None:
+        return _count_unrecorded(mechanism, first, rows, tile_k)
+    if operand.lanes_hold == "bits":
+        return _joined([_count_masks(mechanism, [p], rows, tile_k) for p in products])
+    return _count_masks(mechanism, products, rows, tile_k)
+
+
+def _count_masks(mechanism: Mechanism, products: Sequence[Product], rows: int, tile_k: int) -> PassTable:
+    """Count the passes of products of one shape, whose lanes hold rows, or of one product."""
     operands = [p.mask for p in products if p.mask is not None]
-    packed = np.concatenate([operand.packed for operand in operands])
-    group, k = products[0].m, products[0].k
+    first, group, k = operands[0], products[0].m, products[0].k
+    if first.lanes_hold == "rows" and len(operands) > 1:
+        packed = np.concatenate([operand.packed for operand in operands])
+        first = OperandMask(packed, first.bits, "rows", first.key)
     tiles, nonzeros = [], []
     for start, stop in _k_tiles(k, tile_k):
-        masks = rows_on_lanes(packed, operands[0].bits, rows, start, stop, group=group)
-        tiles.append(mechanism.count(masks))
-        nonzeros.append(nnz(masks))
-    lanes = masks.lanes[: len(masks.lanes) // len(products)]
-
-    def by_product(each: list[Int64s]) -> Int64s:
-        return np.stack([one.reshape(len(products), -1) for one in each], axis=1)
-
-    counts = {f.name: by_product([getattr(tile, f.name) for tile in tiles]) for f in fields(PassCounts)}
-    zeros = by_product(nonzeros)
-    return [
-        PassTable(PassCounts(**{name: values[i] for name, values in counts.items()}), lanes, zeros[i])
-        for i in range(len(products))
-    ]
-
-
-def _count(mechanism: Mechanism, product: Product, rows: int, tile_k: int) -> PassTable:
-    operand, m, k = product.mask, product.m, product.k
-    if operand is None:
-        # All passes of an unrecorded operand are full of non-zeros; only the last may have fewer rows.
-        passes = -(-m // rows)
-        tiles = [
-            _repeated(mechanism.count(_two_kinds(rows, m, stop - start)), passes) for start, stop in _k_tiles(k, tile_k)
-        ]
-        return _table(tiles, *_dense_rows(m, k, rows, tile_k))
-    masks = [_on_lanes(operand, rows, start, stop) for start, stop in _k_tiles(k, tile_k)]
-    tiles = []
-    for tile, (start, _) in zip(masks, _k_tiles(k, tile_k), strict=True):
+        masks = _on_lanes(first, rows, start, stop, group)
         try:
-            tiles.append(mechanism.count(tile))
+            tiles.append(mechanism.count(masks))
         except BrokenPatternError as error:
+            for product in products if len(products) > 1 else ():
+                _count_masks(mechanism, [product], rows, tile_k)  # that of the first is told
+            product = products[0]
             time = "" if product.time is None else f", time step {product.time}"
             raise error.within(f"layer {product.layer}, product {product.name}{time}", rows, start) from None
-    return _table(tiles, masks[0].lanes, [nnz(tile) for tile in masks])
+        nonzeros.append(nnz(masks))
+    return _table(tiles, masks.lanes[: len(masks.lanes) // len(products)], nonzeros, len(products))
+
+
+def _count_unrecorded(mechanism: Mechanism, product: Product, rows: int, tile_k: int) -> PassTable:
+    """Count passes that are all full of non-zeros; only the last may have fewer rows."""
+    m, k = product.m, product.k
+    passes = -(-m // rows)
+    tiles = [
+        _repeated(mechanism.count(_two_kinds(rows, m, stop - start)), passes) for start, stop in _k_tiles(k, tile_k)
+    ]
+    return _table(tiles, *_dense_rows(m, k, rows, tile_k))
 
 
 def _count_tiles(
@@ -221,7 +282,7 @@ def _count_tiles(
             own = _on_lanes(operand, rows, start, stop)
             tiles.append(mechanism.count_tiles(own, others, widths))
             nonzeros.append(nnz(own))
-    return _table(tiles, lanes, nonzeros or dense_nonzeros, shared is not None)
+    return _table(tiles, lanes, nonzeros or dense_nonzeros, masked_shared=shared is not None)
 
 
 def _shared_mask(mechanism: TileMechanism, arch: Architecture, product: Product) -> OperandMask | None:
@@ -233,9 +294,10 @@ def _shared_mask(mechanism: TileMechanism, arch: Architecture, product: Product)
     return None if packed is None else OperandMask(packed, product.n, "bits", ("weights", name))
 
 
-def _on_lanes(operand: OperandMask, lanes: int, start: int, stop: int) -> PassMasks:
-    lay = rows_on_lanes if operand.lanes_hold == "rows" else bits_on_lanes
-    return lay(operand.packed, operand.bits, lanes, start, stop)
+def _on_lanes(operand: OperandMask, lanes: int, start: int, stop: int, group: int | None = None) -> PassMasks:
+    if operand.lanes_hold == "rows":
+        return rows_on_lanes(operand.packed, operand.bits, lanes, start, stop, group=group)
+    return bits_on_lanes(operand.packed, operand.bits, lanes, start, stop)
 
 
 def _k_tiles(k: int, tile_k: int) -> Iterator[tuple[int, int]]:
@@ -262,6 +324,23 @@ def _repeated(kinds: PassCounts, passes: int) -> PassCounts:
     return PassCounts(**{f.name: getattr(kinds, f.name)[index] for f in fields(PassCounts)})
 
 
-def _table(tiles: list[PassCounts], lanes: Int64s, nonzeros: list[Int64s], masked_shared: bool = False) -> PassTable:
-    counts = PassCounts(**{f.name: np.stack([getattr(t, f.name) for t in tiles]) for f in fields(PassCounts)})
-    return PassTable(counts, lanes, np.stack(nonzeros), masked_shared)
+def _table(
+    tiles: list[PassCounts], lanes: Int64s, nonzeros: list[Int64s], products: int = 1, masked_shared: bool = False
+) -> PassTable:
+    """Join K tiles, each with the passes of one product after those of another."""
+
+    def joined(each: list[Int64s]) -> Int64s:
+        parts = [one.reshape(products, -1, *one.shape[1:]) for one in each]
+        return parts[0][:, None] if len(parts) == 1 else np.stack(parts, axis=1)
+
+    counts = PassCounts(**{f.name: joined([getattr(t, f.name) for t in tiles]) for f in fields(PassCounts)})
+    return PassTable(counts, lanes, joined(nonzeros), masked_shared)
+
+
+def _joined(tables: list[PassTable]) -> PassTable:
+    """Join the tables of single products."""
+    if len(tables) == 1:
+        return tables[0]
+    counts = {f.name: np.concatenate([getattr(t.counts, f.name) for t in tables]) for f in fields(PassCounts)}
+    nonzeros = np.concatenate([t.nonzeros for t in tables])
+    return PassTable(PassCounts(**counts), tables[0].lanes, nonzeros, tables[0].masked_shared)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from simulator.arch import Architecture
 from simulator.mapping.accounting import count_products
-from simulator.mapping.passes import PassCache, PassTable, feed_cycles, pass_shapes
+from simulator.mapping.passes import PassCache, PassTable, Wanted, feed_cycles, pass_shapes
 from simulator.mapping.plan import (
     BUFFERS,
     JOB_ARRAY_CYCLES,
@@ -31,6 +33,8 @@ from simulator.mapping.traffic import Traffic
 from simulator.mapping.writing import Mapped, Pauses, write_plan
 from simulator.workload import Product, Workload
 from traces.errors import InputError
+
+Int64s = npt.NDArray[np.int64]
 
 
 def plan(arch: Architecture, workload: Workload, cache: PassCache | None = None) -> Plan:
@@ -92,27 +96,52 @@ def choices(arch: Architecture, workload: Workload, cache: PassCache | None = No
 
 def _plan_ideal(arch: Architecture, workload: Workload, cache: PassCache) -> Plan:
     """One job a product, nothing to load and nothing to wait for but the array."""
-    jobs = np.full((len(JOB_COLUMNS), len(workload.products)), NONE, dtype=np.int64)
+    products = workload.products
+    jobs = np.full((len(JOB_COLUMNS), len(products)), NONE, dtype=np.int64)
     jobs[JOB_FIRST_LOAD:JOB_LOAD_SKIP] = 0
-    planned = []
-    for index, product in enumerate(workload.products):
-        priced: list[tuple[int, PassTable | None, tuple[int, int]]] = []
-        for shape in pass_shapes(arch, product) if product.k else [(1, 1)]:
-            passes = cache.table(arch, product, product.k, shape) if product.k else None
-            priced.append((_cost(arch, product, passes, product.k, shape).array_cycles, passes, shape))
-        cycles, passes, shape = min(priced, key=lambda p: p[0])
-        counts = count_products(arch, [product], [passes], shape[1], [None])[0]
-        jobs[JOB_PRODUCT, index], jobs[JOB_ARRAY_CYCLES, index] = index, cycles
-        whole = Tiling(product.m, product.n, max(1, product.k), "mnk", *shape)
-        planned.append(PlannedProduct(product, whole, index, index, cycles, counts))
+    jobs[JOB_PRODUCT] = np.arange(len(products))
+    planned: dict[int, PlannedProduct] = {}
+    for indices in _alike(products).values():
+        members = [products[i] for i in indices]
+        first = members[0]
+        shapes = pass_shapes(arch, first) if first.k else [(1, 1)]
+        tables = [cache.tables(arch, members, first.k, shape) if first.k else None for shape in shapes]
+        cycles = np.zeros((len(shapes), len(members)), dtype=np.int64)
+        counts = []
+        for row, (shape, table) in enumerate(zip(shapes, tables, strict=True)):
+            if table is not None:
+                cycles[row] = _array_cycles(arch, first, table, shape[1])
+            counts.append(count_products(arch, members, table, shape[1], [None] * len(members)))
+        for at, (index, best) in enumerate(zip(indices, cycles.argmin(axis=0).tolist(), strict=True)):
+            whole = Tiling(first.m, first.n, max(1, first.k), "mnk", *shapes[best])
+            jobs[JOB_ARRAY_CYCLES, index] = cycles[best, at]
+            planned[index] = PlannedProduct(members[at], whole, index, index, int(cycles[best, at]), counts[best][at])
     none = np.zeros((len(LOAD_COLUMNS), 0), dtype=np.int64)
-    return plan_of(planned, jobs, none, none.T[:, :3], (0, 0, 0), None, 0)
+    return plan_of([planned[i] for i in range(len(products))], jobs, none, none.T[:, :3], (0, 0, 0), None, 0)
+
+
+def _alike(products: Sequence[Product]) -> dict[tuple[object, ...], list[int]]:
+    """Group products that differ in their time step alone: indices by what they have in common.
+
+    What a chain makes by rows has no time step, so that a product which reads such rows is alone.
+    """
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for index, p in enumerate(products):
+        groups.setdefault((p.layer, p.name, p.m, p.mask is None, p.in_chain), []).append(index)
+    return groups
+
+
+def _array_cycles(arch: Architecture, product: Product, passes: PassTable, columns: int) -> Int64s:
+    """Sum the array's own cycles over all passes of each product: int64 [T], or [1] where all are alike."""
+    times = -(-product.n // columns) if passes.per_column else 1
+    cycles = passes.counts.cycles + arch.array.pass_overhead_cycles
+    return np.asarray(cycles.reshape(len(cycles), -1).sum(axis=1) * times)
 
 
 def _cost(
     arch: Architecture, product: Product, passes: PassTable | None, tile_k: int, shape: tuple[int, int]
 ) -> PassCost:
-    """Sum what the array takes for all passes of a product."""
+    """Sum what the array takes for all passes of a product; `passes` is its own table."""
     rows, columns = shape
     if passes is None:
         return PassCost(tile_k, rows, columns, 0, 0)
@@ -149,32 +178,51 @@ class _SystemPlanner:
             self.most_rows[key] = max(self.most_rows[key], product.m)
         self.order = ProgramOrder(workload.products)
         self._found: dict[tuple[str, str], list[Candidate]] = {}
+        self._problems: dict[tuple[str, str], TilingProblem] = {}
+        self._known_cuts: dict[tuple[str, str], list[tuple[int, tuple[int, int]]]] = {}
 
     def plan(self) -> Plan:
         """Write all products in program order."""
-        return write_plan(self.arch, self.traffic, self.order, self.mapped(), self.pauses())
+        return write_plan(self.arch, self.traffic, self.order, self.workload.products, self.mapped(), self.pauses())
 
     def mapped(self) -> list[Mapped]:
-        """Every product with its tiling and its passes."""
+        """All products with their tilings and passes, those that are alike together."""
+        self._count_masks()
         products = self.workload.products
-        tilings = [self._tiling(index) for index in range(len(products))]
-        alike: dict[tuple[str, str, int, Tiling], list[int]] = {}
-        for index, (product, tiling) in enumerate(zip(products, tilings, strict=True)):
-            if product.k:
-                alike.setdefault((product.layer, product.name, product.m, tiling), []).append(index)
-        passes: list[PassTable | None] = [None] * len(products)
-        for (_, _, _, tiling), members in alike.items():
-            shape = (tiling.rows, tiling.columns)
-            tables = self.cache.tables(self.arch, [products[i] for i in members], tiling.tile_k, shape)
-            for index, table in zip(members, tables, strict=True):
-                passes[index] = table
-        return [Mapped(*one) for one in zip(products, tilings, passes, strict=True)]
+        done = []
+        for indices in _alike(products).values():
+            members = [products[i] for i in indices]
+            tiling = self._tiling_of_name(members[0])
+            tiling = tiling._replace(
+                # The first time step forward takes its hidden state from DRAM, as no product made it.
+                skip_on_chip=tiling.skip_on_chip and members[0].in_chain,
+                descending=self.overlaps and self.order.descends(indices[0]),
+            )
+            passes = None
+            if members[0].k:
+                passes = self.cache.tables(self.arch, members, tiling.tile_k, (tiling.rows, tiling.columns))
+            done.append(Mapped(indices, members, tiling, passes))
+        return done
+
+    def _count_masks(self) -> None:
+        """Count passes side by side: those that tilings are compared by, or all where there is nothing to compare."""
+        wanted = []
+        for key, product in self.typical.items():
+            if product.mask is None:
+                continue
+            cuts = self._cuts(key)
+            if len(cuts) > 1:
+                wanted += [Wanted([product], tile_k, shape) for tile_k, shape in cuts]
+                continue
+            alike = self.alike[key]
+            wanted += [Wanted([alike[i] for i in indices], *cuts[0]) for indices in _alike(alike).values()]
+        self.cache.prepare(self.arch, wanted)
 
     def pauses(self) -> Pauses | None:
         """What decides which jobs stand in pauses; None: products are not mixed."""
-        return Pauses(self._pause_cycles, self._crowded, self._alike) if self.overlaps else None
+        return Pauses(self._pause_cycles, self._crowded, self._pauses_alike) if self.overlaps else None
 
-    def _alike(self, index: int) -> object:
+    def _pauses_alike(self, index: int) -> object:
         """What a pause and its crowding depend on; an encoded dG takes other bytes at each time step."""
         product = self.workload.products[index]
         before = self.workload.products[product.after[0].product] if product.after else product
@@ -190,26 +238,28 @@ class _SystemPlanner:
     def _tiling_of_name(self, product: Product) -> Tiling:
         return self.found((product.layer, product.name))[0].tiling
 
-    def _tiling(self, index: int) -> Tiling:
-        product = self.workload.products[index]
-        tiling = self._tiling_of_name(product)
-        # The first time step forward takes its hidden state from DRAM, as no product made it.
-        on_chip = tiling.skip_on_chip and product.in_chain
-        descending = self.overlaps and self.order.descends(index)
-        if (on_chip, descending) == (tiling.skip_on_chip, tiling.descending):
-            return tiling
-        return replace(tiling, skip_on_chip=on_chip, descending=descending)
+    def _cuts(self, key: tuple[str, str]) -> list[tuple[int, tuple[int, int]]]:
+        """K tiles and shapes of a pass to compare for a product."""
+        if key not in self._known_cuts:
+            product, problem = self.typical[key], self._problem(key)
+            self._known_cuts[key] = [
+                (tile_k, shape)
+                for shape in pass_shapes(self.arch, product)
+                if self.pins.shape in (None, shape)
+                for tile_k in k_tiles(problem, *shape, self.pins)
+            ]
+        return self._known_cuts[key]
 
     def _candidates(self, key: tuple[str, str]) -> list[Candidate]:
         product, rows = self.typical[key], self.most_rows[key]
-        problem = self._problem(product, rows)
         costs = []
-        for shape in pass_shapes(self.arch, product):
-            if self.pins.shape not in (None, shape):
-                continue
-            for tile_k in k_tiles(problem, *shape, self.pins):
-                passes = self.cache.table(self.arch, product, tile_k, shape) if product.k else None
-                costs.append(_cost(self.arch, product, passes, tile_k, shape))
+        for tile_k, shape in self._cuts(key):
+            passes = self.cache.table(self.arch, product, tile_k, shape) if product.k else None
+            costs.append(_cost(self.arch, product, passes, tile_k, shape))
+        problem = self._problem(key)
+        if problem.pauses:
+            pauses, _ = self.order.pauses_for(product)
+            problem = replace(problem, pause_cycles=self._pause_cycles(pauses[-1]))
         found = candidates(problem, costs, self.traffic.dram.unloaded, self.pins)
         if problem.fills_by_rows:
             # Only jobs of whole tiles of rows can run as the chain makes the rows.
@@ -226,17 +276,23 @@ class _SystemPlanner:
             )
         return found
 
-    def _problem(self, product: Product, rows: int) -> TilingProblem:
-        traffic, epilogue = self.traffic, product.epilogue
+    def _problem(self, key: tuple[str, str]) -> TilingProblem:
+        """What a product's tiling depends on but for the length of the pauses that it fills."""
+        if key in self._problems:
+            return self._problems[key]
+        product, traffic = self.typical[key], self.traffic
+        epilogue, alike = product.epilogue, self.alike[key]
         pauses, by_rows = self.order.pauses_for(product) if self.overlaps else ((), False)
-        return TilingProblem(
-            m=rows,
+        if not traffic.skip.encoded_on_chip(product):
+            alike = [max(alike, key=lambda p: p.m)]  # of dense tiles the one with the most rows is the largest
+        self._problems[key] = TilingProblem(
+            m=self.most_rows[key],
             n=product.n,
             k=product.k,
             operand_bits=self.arch.precision.operand_bits,
             accumulator_bits=self.arch.precision.accumulator_bits,
             skip_bytes=partial(traffic.skip.fetched_bytes, product),
-            skip_room_bytes=partial(traffic.skip.largest_room_bytes, self.alike[product.layer, product.name]),
+            skip_room_bytes=partial(traffic.skip.largest_room_bytes, alike),
             room_bytes=traffic.room_bytes,
             partial_bytes=traffic.partial_bytes(product),
             store_bytes=traffic.store_bytes(product),
@@ -248,9 +304,9 @@ class _SystemPlanner:
             position_grain=self.arch.skipping.position_grain,
             segment_positions=traffic.skip.segment_positions(product),
             pauses=len(pauses),
-            pause_cycles=self._pause_cycles(pauses[-1]) if pauses else 0,
             fills_by_rows=by_rows,
         )
+        return self._problems[key]
 
     def _pause_cycles(self, index: int) -> int:
         """About how long the array waits before a product of a serial chain: the way of the last tile before it."""

@@ -150,7 +150,7 @@ class SkipOperands:
     def fetched_bytes(self, product: Product, tile_m: int, tile_k: int) -> int:
         """DRAM bytes of all tiles of a product, each fetched once."""
         if product.mask is None or self.formats.skip == "dense":
-            return bytes_of_bits(product.m * product.k * self.operand_bits)
+            return -(-product.m * product.k * self.operand_bits // 8)
         return int(_bytes(*self._grid_bits(product, self.formats.skip, tile_m, tile_k)).sum())
 
     def largest_room_bytes(self, products: Sequence[Product], tile_m: int, tile_k: int) -> int:
@@ -162,7 +162,7 @@ class SkipOperands:
                 largest = max(largest, int(room.max(initial=0)))
             else:
                 elements = min(tile_m, product.m) * min(tile_k, product.k)
-                largest = max(largest, bytes_of_bits(elements * self.operand_bits))
+                largest = max(largest, -(-elements * self.operand_bits // 8))
         return largest
 
     def bits_read(self, product: Product, tile_m: int, tile_k: int) -> tuple[int, int] | None:
@@ -191,6 +191,8 @@ class SkipOperands:
         mask = product.epilogue.store_skip
         if mask is None:
             return 0
+        if rows is columns is None and self.formats.skip == "dense" and mask.bits % product.n == 0:
+            return -(-len(mask.packed) * mask.bits * self.operand_bits // 8)
         rows, columns = rows or slice(0, product.m), columns or slice(0, product.n)
         stored = self.masks.get(mask, self.formats.skip, self.operand_bits, self.formats)
         mine = slice(rows.start * stored.rows // product.m, rows.stop * stored.rows // product.m)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from math import lcm
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from simulator.memory import BandwidthDram
 
@@ -19,8 +20,7 @@ Order = Literal["mnk", "nmk", "mkn", "nkm"]
 ORDERS: tuple[Order, ...] = ("mnk", "nmk", "mkn", "nkm")
 
 
-@dataclass(frozen=True)
-class Tiling:
+class Tiling(NamedTuple):
     """How a product is cut, in which order its tiles run, and on which shape of the array.
 
     Attributes
@@ -119,12 +119,12 @@ class TilingProblem:
     pause_cycles: int = 0
     fills_by_rows: bool = False
 
-    @property
+    @cached_property
     def skip_on_chip(self) -> bool:
         """Whether the skip operand can be handed over on chip: it must fit its buffer's share whole."""
         return self.skip_in_chain and self.skip_room_bytes(self.m, self.k) <= self.room_bytes[0]
 
-    @property
+    @cached_property
     def shared_resident(self) -> bool:
         """Whether the shared operand stays in its buffer for a whole serial chain."""
         return self.shared_stays and self.operand_bytes(self.k * self.n) <= self.resident_bytes
@@ -149,8 +149,7 @@ class Pins:
     shape: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True)
-class PassCost:
+class PassCost(NamedTuple):
     """What the array takes for a product, with K in tiles of `tile_k` and passes of `rows` x `columns`.
 
     Attributes
@@ -168,8 +167,7 @@ class PassCost:
     feed_cycles: int
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A priced tiling, and the parts of its price in cycles.
 
     Attributes
@@ -194,7 +192,8 @@ class Candidate:
     @property
     def busiest_cycles(self) -> int:
         """Cycles of the busiest unit, whose work hides that of the others."""
-        return max(self.cost.array_cycles + self.cost.feed_cycles, self.dram_cycles, self.vector_cycles)
+        cost = self.cost
+        return max(cost.array_cycles + cost.feed_cycles, self.dram_cycles, self.vector_cycles)
 
     @property
     def price_cycles(self) -> int:
@@ -204,7 +203,8 @@ class Candidate:
     @property
     def rank(self) -> tuple[int, int, int, str, int]:
         """Sort key: the least is chosen."""
-        return (self.price_cycles, self.dram_bytes, self.jobs, self.tiling.order, -self.tiling.rows)
+        tiling = self.tiling
+        return (self.price_cycles, self.dram_bytes, self.jobs, tiling.order, -tiling.rows)
 
 
 def candidates(problem: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pins: Pins) -> list[Candidate]:
@@ -217,30 +217,34 @@ def tilings(p: TilingProblem, cost: PassCost, pins: Pins) -> Iterator[Tiling]:
     """Enumerate the tile sizes and loop orders that fit the buffers, for one shape of the array and one K tile."""
     skip_room, shared_room, output_room = p.room_bytes
     resident, on_chip = p.shared_resident, p.skip_on_chip
-    orders = (pins.order,) if pins.order else ORDERS
+    sizes_n = _sizes(p.n, cost.columns, pins.tile_n)
+    ks = -(-p.k // cost.tile_k)
     for tile_m in _sizes(p.m, cost.rows, pins.tile_m):
         m = min(tile_m, p.m)
         if not (on_chip or p.skip_room_bytes(tile_m, cost.tile_k) <= skip_room):
             continue
-        for tile_n in _sizes(p.n, cost.columns, pins.tile_n):
+        for tile_n in sizes_n:
             n = min(tile_n, p.n)
             if not (resident or p.operand_bytes(cost.tile_k * n) <= shared_room):
                 continue
             if p.accumulator_bytes(m * n) > output_room:
                 continue
-            tiles = {"m": -(-p.m // tile_m), "n": -(-p.n // tile_n), "k": -(-p.k // cost.tile_k)}
-            walks = set()
-            for order in orders:
-                # Orders that differ only in loops of one turn are the same walk.
-                walk = "".join(axis for axis in order if tiles[axis] > 1)
-                if walk in walks:
-                    continue
-                walks.add(walk)
-                waiting = {"mkn": m * p.n, "nkm": p.m * n}.get(order, m * n) if tiles["k"] > 1 else m * n
+            for order in _different_walks(tile_m < p.m, tile_n < p.n, ks > 1, pins.order):
+                waiting = m * n
+                if ks > 1:
+                    waiting = m * p.n if order == "mkn" else p.m * n if order == "nkm" else waiting
                 stay = p.accumulator_bytes(waiting) <= output_room
-                yield Tiling(
-                    tile_m, tile_n, cost.tile_k, order, cost.rows, cost.columns, on_chip, resident, sums_stay=stay
-                )
+                yield Tiling(tile_m, tile_n, cost.tile_k, order, cost.rows, cost.columns, on_chip, resident, stay)
+
+
+@cache
+def _different_walks(many_m: bool, many_n: bool, many_k: bool, pinned: Order | None) -> tuple[Order, ...]:
+    """Loop orders, the first of those that differ only in loops of one turn, which are the same walk."""
+    turns = {"m": many_m, "n": many_n, "k": many_k}
+    walks: dict[str, Order] = {}
+    for order in (pinned,) if pinned else ORDERS:
+        walks.setdefault("".join(axis for axis in order if turns[axis]), order)
+    return tuple(walks.values())
 
 
 def _sizes(extent: int, unit: int, pinned: int | None) -> list[int]:
@@ -248,7 +252,11 @@ def _sizes(extent: int, unit: int, pinned: int | None) -> list[int]:
     if pinned is not None:
         return [pinned] if pinned % unit == 0 else []
     units = -(-extent // unit)
-    return sorted({-(-units // (1 << h)) * unit for h in range(units.bit_length() + 1)}, reverse=True)
+    sizes = [units * unit]
+    while units > 1:
+        units = -(-units // 2)  # as often as it takes: the ceiling of halves is that of the whole
+        sizes.append(units * unit)
+    return sizes
 
 
 def k_tiles(problem: TilingProblem, rows: int, columns: int, pins: Pins) -> list[int]:
@@ -296,44 +304,52 @@ def _equal_parts(k: int) -> Iterator[int]:
 
 
 def _price(p: TilingProblem, dram: BandwidthDram, cost: PassCost, t: Tiling) -> Candidate:
-    ms, ns = -(-p.m // t.tile_m), -(-p.n // t.tile_n)
-    ks = max(1, -(-p.k // t.tile_k))
-    m, n = min(t.tile_m, p.m), min(t.tile_n, p.n)
-    skip = 0 if t.skip_on_chip else p.skip_bytes(t.tile_m, t.tile_k)
-    shared = 0 if t.shared_resident else p.operand_bytes(p.k * p.n)
-    skip_loads, shared_loads = _times_loaded(t.order, ms, ns, ks)
+    tile_m, tile_n, tile_k, order, rows, columns, skip_on_chip, shared_resident, sums_stay, _ = t
+    ms, ns, ks = -(-p.m // tile_m), -(-p.n // tile_n), -(-p.k // tile_k) or 1
+    tiles = ms * ns
+    jobs = tiles * ks
+    skip = 0 if skip_on_chip else p.skip_bytes(tile_m, tile_k)
+    shared = 0 if shared_resident else p.operand_bytes(p.k * p.n)
+    skip_loads, shared_loads = _times_loaded(order, ms, ns, ks)
     read_bytes = skip * skip_loads + shared * shared_loads + p.partial_bytes
     written_bytes = p.store_bytes
-    if not t.sums_stay:
+    # No more than `queue` reads are under way at a time, each for at least the latency, in which the bus idles.
+    reads = tiles if p.partial_bytes else 0
+    if not sums_stay:
         sums_bytes = (ks - 1) * p.accumulator_bytes(p.m * p.n)
         read_bytes, written_bytes = read_bytes + sums_bytes, written_bytes + sums_bytes
-    # No more than `queue` reads are under way at a time, each for at least the latency, in which the bus idles.
-    reads = (ms * ks * skip_loads if skip else 0) + (ns * ks * shared_loads if shared else 0)
-    reads += ms * ns * (ks if not t.sums_stay else 1 if p.partial_bytes else 0)
-    jobs = ms * ns * ks
+        reads = jobs
+    if skip:
+        reads += ms * ks * skip_loads
+    if shared:
+        reads += ns * ks * shared_loads
     first_bytes = skip // (ms * ks) + shared // (ns * ks)
-    tiles = ms * ns
-    tail = -(-min(m, t.rows) * min(n, t.columns) // p.port_values_per_cycle)
-    store = 0 if p.skip_in_chain else dram.transfer_cycles((p.partial_bytes + p.store_bytes) // tiles)
-    array = cost.array_cycles + cost.feed_cycles
-    fillers = jobs - ns * ks if p.fills_by_rows else jobs - 1
-    hidden = min(p.pauses, fillers) * min(p.pause_cycles, array // jobs)
+    last_cycles = -(-min(p.m, tile_m, rows) * min(p.n, tile_n, columns) // p.port_values_per_cycle)
+    last_cycles += p.vector_cycles // tiles
+    if not p.skip_in_chain:
+        last_cycles += dram.transfer_cycles((p.partial_bytes + p.store_bytes) // tiles)
+    hidden = 0
+    if p.pauses:
+        fillers = jobs - ns * ks if p.fills_by_rows else jobs - 1
+        hidden = min(p.pauses, fillers) * min(p.pause_cycles, (cost.array_cycles + cost.feed_cycles) // jobs)
     return Candidate(
-        tiling=t,
-        cost=cost,
-        dram_bytes=read_bytes + written_bytes,
-        jobs=jobs,
-        first_load_cycles=dram.latency_cycles + dram.transfer_cycles(first_bytes) if first_bytes else 0,
-        dram_cycles=max(dram.transfer_cycles(read_bytes), reads * dram.latency_cycles // dram.queue)
+        t,
+        cost,
+        read_bytes + written_bytes,
+        jobs,
+        dram.latency_cycles + dram.transfer_cycles(first_bytes) if first_bytes else 0,
+        max(dram.transfer_cycles(read_bytes), reads * dram.latency_cycles // dram.queue)
         + dram.transfer_cycles(written_bytes),
-        vector_cycles=p.vector_cycles,
-        last_cycles=tail + p.vector_cycles // tiles + store,
-        hidden_cycles=hidden,
+        p.vector_cycles,
+        last_cycles,
+        hidden,
     )
 
 
 def _times_loaded(order: Order, ms: int, ns: int, ks: int) -> tuple[int, int]:
     """How often each operand is loaded, skip and shared: a tile stays while jobs in a row use it."""
-    skip_stays = {"mnk": ks == 1 or ns == 1, "mkn": True, "nmk": ms * ks == 1, "nkm": ms * ks == 1}[order]
-    shared_stays = {"nmk": ks == 1 or ms == 1, "nkm": True, "mnk": ns * ks == 1, "mkn": ns * ks == 1}[order]
+    if order[0] == "m":
+        skip_stays, shared_stays = order == "mkn" or ks == 1 or ns == 1, ns * ks == 1
+    else:
+        skip_stays, shared_stays = ms * ks == 1, order == "nkm" or ks == 1 or ms == 1
     return 1 if skip_stays else ns, 1 if shared_stays else ms

@@ -5,11 +5,8 @@ from __future__ import annotations
 from simulator.arch import Architecture
 from simulator.mapping.plan import BUFFERS
 from simulator.mapping.skip_tiles import SkipOperands, StoredMasks
-from simulator.memory import BandwidthDram, TimingDram, bytes_of_bits, timing_dram
+from simulator.memory import BandwidthDram, TimingDram, timing_dram
 from simulator.workload import Product
-
-# Tensors begin on whole multiples of it: our choice, a burst of any DRAM or a few of them.
-ALIGNMENT_BYTES = 256
 
 
 class Traffic:
@@ -19,15 +16,16 @@ class Traffic:
     ----------
     capacity_bytes, room_bytes : (skip, shared, output)
         Whole buffers, and what one tile may take of each.
+    operand_bits, accumulator_bits : int
+        Of a value.
     skip : SkipOperands
         What tiles of skip operands take in DRAM and on chip.
     """
 
     def __init__(self, arch: Architecture, masks: StoredMasks) -> None:
         self.arch = arch
-        self._places: dict[tuple[str, ...], int] = {}
-        self._free_bytes = 0
         self.memory = arch.system
+        self.operand_bits, self.accumulator_bits = arch.precision.operand_bits, arch.precision.accumulator_bits
         self.dram = self._dram()
         buffers = [getattr(self.memory.buffers, name) for name in BUFFERS]
         self.capacity_bytes: tuple[int, int, int] = tuple(b.capacity_bytes for b in buffers)
@@ -39,20 +37,13 @@ class Traffic:
             return timing_dram(self.arch)
         return BandwidthDram(*self.arch.dram_bytes_per_cycle, self.arch.dram_latency_cycles, self.memory.dram.queue)
 
-    def place(self, tensor: tuple[str, ...], size_bytes: int) -> int:
-        """Give the address of a tensor; a new one lies after all others, on the next whole `ALIGNMENT_BYTES`."""
-        if tensor not in self._places:
-            self._places[tensor] = self._free_bytes
-            self._free_bytes += size_bytes + -size_bytes % ALIGNMENT_BYTES
-        return self._places[tensor]
-
     def operand_bytes(self, values: int) -> int:
         """Bytes of so many operand values, laid out dense."""
-        return bytes_of_bits(values * self.arch.precision.operand_bits)
+        return -(-values * self.operand_bits // 8)
 
     def accumulator_bytes(self, values: int) -> int:
         """Bytes of so many sums."""
-        return bytes_of_bits(values * self.arch.precision.accumulator_bits)
+        return -(-values * self.accumulator_bits // 8)
 
     def partial_bytes(self, product: Product) -> int:
         """DRAM bytes that the epilogue reads."""

@@ -48,8 +48,10 @@ from __future__ import annotations
     PAUSE_CYCLES,  # before it
     NEWEST,  # the product before it in its chain
     JOB_COST_CYCLES,  # of one of its jobs, on average
-) = range(43)
-SPEC = 43
+    PASSES_BESIDE,  # passes side by side in a tile of columns
+    PASSES_ACROSS,  # and in all of N
+) = range(45)
+SPEC = 45
 
 # Rows of `after`: what a product waits for.
 AFTER_PRODUCT, AFTER_ON_CHIP, AFTER_HANDED, AFTER_FIRST_ROW, AFTER_LAST_ROW = range(5)
@@ -71,8 +73,13 @@ TILE_DRAM_BYTES, TILE_ROOM_BYTES, TILE_VALUE_BITS, TILE_METADATA_BITS = range(4)
     DEALT,
     NEXT_PARTIAL_ADDRESS,
     NEXT_RESULT_ADDRESS,
-) = range(12)
-STATE = 12
+    AT_I,  # the tile of the next job, in the order of M_TILES, N_TILES, K_TILES
+    AT_J,
+    AT_Q,
+    SKIP_BEHIND,  # the job that must be stored before a tile of the skip operand can be loaded; -1: none
+    PARTIAL_BEHIND,  # and before what the epilogue reads
+) = range(17)
+STATE = 17
 
 # Constants of the machine.
 (

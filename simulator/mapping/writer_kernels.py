@@ -161,19 +161,14 @@ def write_program(
         # --- its jobs ---
         own, now = spec[p], state[p]
         ms, ns, ks = own[c.M_TILES], own[c.N_TILES], own[c.K_TILES]
+        if now[c.FIRST_JOB] < 0 and own[c.MAKERS_AT] < 0:  # what it waits for was written before
+            now[c.SKIP_BEHIND] = _stored_before(spec, state, last_of_rows, after, p, own[c.IN_CHAIN])
+            now[c.PARTIAL_BEHIND] = _stored_before(spec, state, last_of_rows, after, p, 0)
         outputs = own[c.M] * own[c.N]
+        drained = drained_last = drain_cycles = tail_cycles = np.int64(0)
         for _ in range(amount):
-            done = ms * ns * ks - now[c.JOBS_LEFT]
             now[c.JOBS_LEFT] -= 1
-            order = own[c.ORDER]
-            if order == MNK:
-                i, j, q = done // (ns * ks), done // ks % ns, done % ks
-            elif order == NMK:
-                i, j, q = done // ks % ms, done // (ms * ks), done % ks
-            elif order == MKN:
-                i, j, q = done // (ns * ks), done % ns, done // ns % ks
-            else:
-                i, j, q = done % ms, done // (ms * ks), done // ms % ks
+            i, j, q = now[c.AT_I], now[c.AT_J], now[c.AT_Q]
             if own[c.DESCENDING]:
                 i = ms - 1 - i
             m = min(own[c.TILE_M], own[c.M] - i * own[c.TILE_M])
@@ -182,6 +177,8 @@ def write_program(
             job = written
             jobs[JOB_PRODUCT, job] = p
             jobs[JOB_FIRST_LOAD, job] = loaded
+            for column in range(JOB_ARRAY_CYCLES, JOB_LOAD_SKIP):
+                jobs[column, job] = 0
             maker_job = -1
             if own[c.MAKERS_AT] >= 0:
                 maker_job = state[makers[own[c.MAKERS_AT] + i], c.LAST_JOB]
@@ -189,7 +186,7 @@ def write_program(
                     waits[waited, 0], waits[waited, 1], waits[waited, 2] = job, maker_job, 0
                     waited += 1
                     now[c.WAITED_FOR] = maker_job
-            elif done == 0:
+            elif now[c.FIRST_JOB] < 0:
                 for a in range(own[c.AFTER_FROM], own[c.AFTER_TO]):
                     waits[waited, 0] = job
                     waits[waited, 1] = _last_job_of(spec, state, last_of_rows, after[a])
@@ -226,9 +223,7 @@ def write_program(
                             tile += i * ks + q
                             values = i * own[c.TILE_M] * own[c.K] + q * own[c.TILE_K] * m
                             address = own[c.SKIP_ADDRESS] - (-values * operand_bits // 8)
-                            behind = maker_job
-                            if own[c.MAKERS_AT] < 0:
-                                behind = _stored_before(spec, state, last_of_rows, after, p, own[c.IN_CHAIN])
+                            behind = maker_job if own[c.MAKERS_AT] >= 0 else now[c.SKIP_BEHIND]
                         loads[LOAD_BUFFER, loaded] = SKIP
                         loads[LOAD_SPACE_BYTES, loaded] = skip_tiles[tile, c.TILE_ROOM_BYTES]
                         loads[LOAD_DRAM_BYTES, loaded] = skip_tiles[tile, c.TILE_DRAM_BYTES]
@@ -240,10 +235,7 @@ def write_program(
                         now[c.SKIP_LOAD] = loaded
                         loaded += 1
                 if own[c.PER_COLUMN]:
-                    width = min(
-                        own[c.TILE_N] // own[c.COLUMNS],
-                        -(-own[c.N] // own[c.COLUMNS]) - j * (own[c.TILE_N] // own[c.COLUMNS]),
-                    )
+                    width = min(own[c.PASSES_BESIDE], own[c.PASSES_ACROSS] - j * own[c.PASSES_BESIDE])
                     at = own[c.CYCLES_AT] + q * ms + i
                     jobs[JOB_ARRAY_CYCLES, job] = cycles[at] * width
                     jobs[JOB_FEED_CYCLES, job] = feed[at] * width
@@ -260,9 +252,7 @@ def write_program(
                     address = now[c.NEXT_PARTIAL_ADDRESS]
                     now[c.NEXT_PARTIAL_ADDRESS] += size
                     if size > 0:
-                        behind = maker_job
-                        if own[c.MAKERS_AT] < 0:
-                            behind = _stored_before(spec, state, last_of_rows, after, p, 0)
+                        behind = maker_job if own[c.MAKERS_AT] >= 0 else now[c.PARTIAL_BEHIND]
                     moved_bits = 8 * size
                 else:
                     size = -(-m * n * sum_bits // 8)
@@ -292,17 +282,23 @@ def write_program(
             if completes or spills:
                 jobs[JOB_DRAINS, job] = 1
                 if has_macs:
-                    jobs[JOB_DRAIN_CYCLES, job] = -(-m * n // port)
-                    jobs[JOB_TAIL_CYCLES, job] = -(-min(m, own[c.ROWS]) * min(n, own[c.COLUMNS]) // port)
+                    if m * n != drained:
+                        drained, drain_cycles = m * n, -(-m * n // port)
+                    jobs[JOB_DRAIN_CYCLES, job] = drain_cycles
+                    last = min(m, own[c.ROWS]) * min(n, own[c.COLUMNS])
+                    if last != drained_last:
+                        drained_last, tail_cycles = last, -(-last // port)
+                    jobs[JOB_TAIL_CYCLES, job] = tail_cycles
             if completes:
                 before = now[c.DEALT]
                 now[c.DEALT] += m * n
                 forward = _share(own[c.GATES_FORWARD], outputs, before, m * n)
                 backward = _share(own[c.GATES_BACKWARD], outputs, before, m * n)
-                jobs[JOB_VECTOR_CYCLES, job] = (
-                    -(-forward // lanes) * machine[c.FORWARD_CYCLES]
-                    + -(-backward // lanes) * machine[c.BACKWARD_CYCLES]
-                )
+                if forward or backward:
+                    jobs[JOB_VECTOR_CYCLES, job] = (
+                        -(-forward // lanes) * machine[c.FORWARD_CYCLES]
+                        + -(-backward // lanes) * machine[c.BACKWARD_CYCLES]
+                    )
                 size = _share(own[c.STORE_TOTAL_BYTES], outputs, before, m * n)
                 if own[c.STORE_SKIP_AT] >= 0:
                     size += store_skip[own[c.STORE_SKIP_AT] + i * ns + j]
@@ -320,9 +316,10 @@ def write_program(
             job_of[place] = job
             last_of_rows[own[c.ROW_TILES_AT] + i] = job
             now[c.LAST_JOB] = job
-            if done == 0:
+            if now[c.FIRST_JOB] < 0:
                 now[c.FIRST_JOB] = job
             written += 1
+            _next_tile(own, now)
         if filler >= 0:
             credit -= spec[filler, c.JOB_COST_CYCLES]
             if head < tail and filler == put_off[head] and state[filler, c.JOBS_LEFT] == 0:
@@ -331,9 +328,33 @@ def write_program(
 
 
 @compiled
+def _next_tile(own: Int64s, now: Int64s) -> None:
+    """Go on to the tile of the next job, the innermost loop first."""
+    order = own[c.ORDER]
+    inner, middle, outer = c.AT_Q, c.AT_J, c.AT_I
+    if order == NMK:
+        middle, outer = c.AT_I, c.AT_J
+    elif order == MKN:
+        inner, middle = c.AT_J, c.AT_Q
+    elif order != MNK:
+        inner, middle, outer = c.AT_I, c.AT_Q, c.AT_J
+    now[inner] += 1
+    if now[inner] == own[c.M_TILES + inner - c.AT_I]:
+        now[inner] = 0
+        now[middle] += 1
+        if now[middle] == own[c.M_TILES + middle - c.AT_I]:
+            now[middle] = 0
+            now[outer] += 1
+
+
+@compiled
 def _share(total: int, whole: int, done: int, part: int) -> int:
     """Give the next part of `whole` its share of a total, so that all shares sum to it; no product overflows."""
+    if total == 0:
+        return 0
     each, rest = total // whole, total % whole
+    if rest == 0:
+        return each * part
     return each * part + _times_over(rest, done + part, whole) - _times_over(rest, done, whole)
 
 

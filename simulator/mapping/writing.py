@@ -14,22 +14,36 @@ import numpy.typing as npt
 import simulator.mapping.writer_columns as c
 from simulator.arch import Architecture
 from simulator.mapping.accounting import count_products
+from simulator.mapping.counts import COUNTS
 from simulator.mapping.passes import PassTable, feed_cycles
-from simulator.mapping.places import Places
+from simulator.mapping.places import places
 from simulator.mapping.plan import JOB_COLUMNS, LOAD_COLUMNS, Plan, PlannedProduct, plan_of
 from simulator.mapping.program import ProgramOrder
 from simulator.mapping.tiling import ORDERS, Tiling
 from simulator.mapping.traffic import Traffic
 from simulator.workload import Product
+from simulator.workload.product import VALUES
 
 Int64s = npt.NDArray[np.int64]
+NOT_TILED = Tiling(1, 1, 1, "mnk", 1, 1)
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """A product with its tiling and its passes (None: a task without MACs)."""
+    """Products that differ in their time step alone, with their tiling and passes.
 
-    product: Product
+    Attributes
+    ----------
+    indices : sequence of int
+        Where they stand in program order.
+    products : sequence of Product
+    tiling : Tiling
+    passes : PassTable or None
+        None: tasks without MACs.
+    """
+
+    indices: Sequence[int]
+    products: Sequence[Product]
     tiling: Tiling
     passes: PassTable | None
 
@@ -54,19 +68,24 @@ class Pauses:
 
 
 def write_plan(
-    arch: Architecture, traffic: Traffic, order: ProgramOrder, mapped: Sequence[Mapped], pauses: Pauses | None
+    arch: Architecture,
+    traffic: Traffic,
+    order: ProgramOrder,
+    products: Sequence[Product],
+    mapped: Sequence[Mapped],
+    pauses: Pauses | None,
 ) -> Plan:
     """Write the jobs of all products; without `pauses` products are not mixed."""
     from simulator.mapping.writer_kernels import write_program
 
-    tables = _Tables(arch, traffic, order, mapped, pauses)
-    tables.prepare()
+    tables = _Tables(arch, traffic, order, products, pauses)
+    tables.prepare(mapped)
     spec = tables.spec
     tiles = spec[:, c.M_TILES] * spec[:, c.N_TILES]
     jobs_of = tiles * spec[:, c.K_TILES]
     most_jobs = int(jobs_of.sum())
-    jobs = np.zeros((len(JOB_COLUMNS), most_jobs), dtype=np.int64)
-    loads = np.full((len(LOAD_COLUMNS), 3 * most_jobs), -1, dtype=np.int64)
+    jobs = np.empty((len(JOB_COLUMNS), most_jobs), dtype=np.int64)
+    loads = np.empty((len(LOAD_COLUMNS), 3 * most_jobs), dtype=np.int64)
     # A product waits once for each thing, or, where a chain makes its rows, at most once a job.
     most_waits = len(tables.after) + int(jobs_of[spec[:, c.MAKERS_AT] >= 0].sum())
     waits = np.empty((most_waits, 3), dtype=np.int64)
@@ -75,7 +94,7 @@ def write_plan(
     written, loaded, waited = write_program(
         tables.machine(),
         spec,
-        tables.after_rows(),
+        np.array(tables.after, dtype=np.int64).reshape(-1, 5),
         _flat(tables.cycles),
         _flat(tables.feed),
         _flat(tables.skip_tiles).reshape(-1, 4),
@@ -92,17 +111,19 @@ def write_plan(
         waits,
     )
     assert written == most_jobs, "every job is written once"
-    firsts, lasts = state[:, c.FIRST_JOB].tolist(), state[:, c.LAST_JOB].tolist()
-    products = [
-        PlannedProduct(m.product, m.tiling, first, last, cycles, counts)
-        for m, first, last, cycles, counts in zip(
-            mapped, firsts, lasts, tables.array_cycles.tolist(), tables.counts, strict=True
-        )
-    ]
-    return plan_of(
+    planned = zip(
         products,
+        tables.tilings,
+        state[:, c.FIRST_JOB].tolist(),
+        state[:, c.LAST_JOB].tolist(),
+        tables.array_cycles.tolist(),
+        tables.counts,
+        strict=True,
+    )
+    return plan_of(
+        [PlannedProduct(*one) for one in planned],
         jobs,
-        loads[:, :loaded].copy(),
+        loads[:, :loaded],
         waits[:waited],
         traffic.capacity_bytes,
         traffic.dram,
@@ -118,13 +139,14 @@ class _Tables:
         arch: Architecture,
         traffic: Traffic,
         order: ProgramOrder,
-        mapped: Sequence[Mapped],
+        products: Sequence[Product],
         pauses: Pauses | None,
     ) -> None:
-        self.arch, self.traffic, self.order, self.mapped, self.pauses = arch, traffic, order, mapped, pauses
-        self.spec = np.full((len(mapped), c.SPEC), -1, dtype=np.int64)
-        self.counts = np.zeros((len(mapped), 0), dtype=np.int64)
-        self.array_cycles = np.zeros(len(mapped), dtype=np.int64)
+        self.arch, self.traffic, self.order, self.products, self.pauses = arch, traffic, order, products, pauses
+        self.spec = np.full((len(products), c.SPEC), -1, dtype=np.int64)
+        self.counts = np.zeros((len(products), len(COUNTS)), dtype=np.int64)
+        self.array_cycles = np.zeros(len(products), dtype=np.int64)
+        self.tilings: list[Tiling] = [NOT_TILED] * len(products)
         self.after: list[tuple[int, int, int, int, int]] = []
         self.cycles: list[Int64s] = []
         self.feed: list[Int64s] = []
@@ -135,96 +157,77 @@ class _Tables:
         self._resident_at: dict[str, int] = {}
         self._ends = dict.fromkeys(("cycles", "feed", "skip_tiles", "store_skip", "makers"), 0)
 
-    def prepare(self) -> None:
+    def prepare(self, mapped: Sequence[Mapped]) -> None:
         """Fill all tables."""
-        groups: dict[tuple[object, ...], list[int]] = {}
-        for index, one in enumerate(self.mapped):
-            p = one.product
-            key = (p.layer, p.name, p.m, p.mask is None, one.tiling)
-            groups.setdefault(key, []).append(index)
-        parts = [self._group(np.array(members)) for members in groups.values()]
-        self.counts = np.empty((len(self.mapped), parts[0].shape[1] if parts else 0), dtype=np.int64)
-        for members, part in zip(groups.values(), parts, strict=True):
-            self.counts[members] = part
+        for group in mapped:
+            self._group(group)
+            for index in group.indices:
+                self.tilings[index] = group.tiling
         tiles = self.spec[:, c.M_TILES] * self.spec[:, c.N_TILES]
         self.spec[:, c.OUTPUTS_AT] = np.cumsum(tiles) - tiles
+        self.spec[:, c.PASSES_BESIDE] = self.spec[:, c.TILE_N] // self.spec[:, c.COLUMNS]
+        self.spec[:, c.PASSES_ACROSS] = -(-self.spec[:, c.N] // self.spec[:, c.COLUMNS])
         self.spec[:, c.ROW_TILES_AT] = np.cumsum(self.spec[:, c.M_TILES]) - self.spec[:, c.M_TILES]
         self._totals_and_places()
         self._order()
 
     def _totals_and_places(self) -> None:
         """Fill what each product moves beside its operands, and where it lies."""
-        traffic, rows = self.traffic, []
-        for one in self.mapped:
-            product = one.product
-            epilogue, places = product.epilogue, Places(traffic, product)
-            moved = (traffic.partial_bytes(product), traffic.dense_store_bytes(product))
-            gates = (epilogue.gate_forward_values, epilogue.gate_backward_values)
-            rows.append((*moved, *gates, places.skip, places.shared, places.partial, places.sums, places.result))
-        if rows:
-            self.spec[:, c.PARTIAL_TOTAL_BYTES : c.RESULT_ADDRESS + 1] = rows
+        traffic, spec = self.traffic, self.spec
+        values = np.array([p.epilogue.values for p in self.products], dtype=np.int64).reshape(-1, len(VALUES))
+        load, load_sums, gates_forward, gates_backward, store, store_sums = values.T
+        operand, sums = traffic.operand_bits, traffic.accumulator_bits
+        partial = _bytes(load, operand) + _bytes(load_sums, sums)
+        stored = _bytes(store, operand) + _bytes(store_sums, sums)
+        written = [traffic.skip.written_bytes(p) for p in self.products]
+        m, n, k = spec[:, c.M], spec[:, c.N], spec[:, c.K]
+        sizes = [_bytes(m * k, operand), _bytes(k * n, operand), partial, _bytes(m * n, sums), stored + written]
+        moved = np.column_stack([partial, stored, gates_forward, gates_backward])
+        spec[:, c.PARTIAL_TOTAL_BYTES : c.SKIP_ADDRESS] = moved
+        spec[:, c.SKIP_ADDRESS : c.RESULT_ADDRESS + 1] = places(self.products, np.column_stack(sizes))
 
-    def _group(self, members: Int64s) -> Int64s:
-        """Fill the rows of products that are alike; return their counts."""
-        group = [self.mapped[i] for i in members.tolist()]
-        first, tiling = group[0].product, group[0].tiling
+    def _group(self, group: Mapped) -> None:
+        """Fill the rows of products that are alike."""
+        members, products, tiling, passes = np.array(group.indices), group.products, group.tiling, group.passes
+        first = products[0]
         m, n, k = first.m, first.n, first.k
         row_tiles, column_tiles = -(-m // tiling.tile_m), -(-n // tiling.tile_n)
         k_tiles = max(1, -(-k // tiling.tile_k))
-        for column, value in (
-            (c.M, m),
-            (c.N, n),
-            (c.K, k),
-            (c.TILE_M, tiling.tile_m),
-            (c.TILE_N, tiling.tile_n),
-            (c.TILE_K, tiling.tile_k),
-            (c.M_TILES, row_tiles),
-            (c.N_TILES, column_tiles),
-            (c.K_TILES, k_tiles),
-            (c.ROWS, tiling.rows),
-            (c.COLUMNS, tiling.columns),
-            (c.ORDER, ORDERS.index(tiling.order)),
-            (c.SKIP_ON_CHIP, tiling.skip_on_chip),
-            (c.SHARED_RESIDENT, tiling.shared_resident),
-            (c.SUMS_STAY, tiling.sums_stay),
-            (c.DESCENDING, tiling.descending),
-            (c.IN_CHAIN, first.in_chain),
-        ):
-            self.spec[members, column] = value
+        self.spec[members, c.M : c.PER_COLUMN] = (
+            *(m, n, k, tiling.tile_m, tiling.tile_n, tiling.tile_k, row_tiles, column_tiles, k_tiles),
+            *(tiling.rows, tiling.columns, ORDERS.index(tiling.order), tiling.skip_on_chip, tiling.shared_resident),
+            *(tiling.sums_stay, tiling.descending, first.in_chain),
+        )
         skip = self.traffic.skip
-        products = [one.product for one in group]
-        encoded: list[tuple[int, int] | None] = [None] * len(group)
+        encoded: list[tuple[int, int] | None] = [None] * len(products)
         jobs = row_tiles * column_tiles * k_tiles
-        cost = np.zeros(len(group), dtype=np.int64)
-        if k:
-            passes = [one.passes for one in group if one.passes is not None]
-            cycles, feed, nonzeros = _of_tiles(self.arch, first, tiling, passes, column_tiles)
-            self.spec[members, c.PER_COLUMN] = passes[0].per_column
-            self._lay("cycles", self.cycles, members, cycles.reshape(len(group), -1), c.CYCLES_AT)
-            self._lay("feed", self.feed, members, feed.reshape(len(group), -1), None)
-            times = -(-n // tiling.columns) if passes[0].per_column else 1
-            array = cycles.reshape(len(group), -1).sum(axis=1) * times
+        cost: Int64s | int = 0
+        if passes is not None:
+            cycles, feed, nonzeros = _of_tiles(self.arch, first, tiling, passes)
+            self.spec[members, c.PER_COLUMN] = passes.per_column
+            self._lay("cycles", self.cycles, members, cycles, c.CYCLES_AT)
+            self._lay("feed", self.feed, members, feed, None)
+            times = -(-n // tiling.columns) if passes.per_column else 1
+            array = cycles.sum(axis=1) * times
             self.array_cycles[members] = array
-            cost = (array + feed.reshape(len(group), -1).sum(axis=1) * times) // jobs
+            cost = (array + feed.sum(axis=1) * times) // jobs
             if tiling.shared_resident:
                 if first.shared_operand not in self._resident_at:
                     self._resident_at[first.shared_operand] = self.residents
                     self.residents += column_tiles * k_tiles
                 self.spec[members, c.RESIDENT_AT] = self._resident_at[first.shared_operand]
             tiles: list[Int64s] = []
-            same = skip.tiles_are_alike(first)
-            for row, product in enumerate(products):
-                if same and row:
-                    tiles.append(tiles[0])
-                    continue
+            for row, product in enumerate(products[:1] if skip.tiles_are_alike(first) else products):
+                own = nonzeros[row if len(nonzeros) > 1 else 0]
                 if tiling.skip_on_chip:
-                    one = skip.tiles(product, m, k, nonzeros[row].sum(keepdims=True))
+                    one = skip.tiles(product, m, k, own.sum(keepdims=True))
                     one[:, c.TILE_DRAM_BYTES] = 0
                 else:
-                    one = skip.tiles(product, tiling.tile_m, tiling.tile_k, nonzeros[row].T)
+                    one = skip.tiles(product, tiling.tile_m, tiling.tile_k, own.T)
                 tiles.append(one)
-                encoded[row] = skip.bits_read(product, tiling.tile_m, tiling.tile_k)
             self._lay("skip_tiles", self.skip_tiles, members, np.stack(tiles), c.SKIP_TILES_AT)
+            if skip.encoded_on_chip(first):
+                encoded = [skip.bits_read(product, tiling.tile_m, tiling.tile_k) for product in products]
         self.spec[members, c.JOB_COST_CYCLES] = cost
         storing = [row for row, p in enumerate(products) if p.epilogue.store_skip is not None]
         if storing:
@@ -241,26 +244,29 @@ class _Tables:
             starts = np.arange(0, m, tiling.tile_m)
             makers = np.stack([np.maximum.reduceat(p.made_by, starts) for p in products if p.made_by is not None])
             self._lay("makers", self.makers, members, makers, c.MAKERS_AT)
-        return count_products(self.arch, products, [one.passes for one in group], tiling.columns, encoded)
+        self.counts[members] = count_products(self.arch, products, passes, tiling.columns, encoded)
 
     def _lay(self, name: str, table: list[Int64s], members: Int64s, rows: Int64s, column: int | None) -> None:
-        """Append a row of a flat table for each member, and note where it begins."""
-        length = int(np.prod(rows.shape[1:2]))
+        """Append a row of a flat table for each member, or one for all, and note where it begins."""
+        length = rows.shape[1]
         if column is not None:
-            self.spec[members, column] = self._ends[name] + length * np.arange(len(members))
-        self._ends[name] += length * len(members)
+            own = length * np.arange(len(members)) if len(rows) > 1 else 0
+            self.spec[members, column] = self._ends[name] + own
+        self._ends[name] += length * len(rows)
         table.append(rows.reshape(-1))
 
     def _order(self) -> None:
         """Fill what decides the order of products, and what they wait for."""
         spec, order = self.spec, self.order
-        for index, one in enumerate(self.mapped):
-            spec[index, c.AFTER_FROM] = len(self.after)
-            for after in one.product.after:
+        ends = []
+        for product, tiling in zip(self.products, self.tilings, strict=True):
+            for after in product.after:
                 first, last = after.rows or (-1, -1)
-                handed = after.on_chip and one.tiling.skip_on_chip
-                self.after.append((after.product, int(after.on_chip), int(handed), first, last))
-            spec[index, c.AFTER_TO] = len(self.after)
+                self.after.append((after.product, after.on_chip, after.on_chip and tiling.skip_on_chip, first, last))
+            ends.append(len(self.after))
+        spec[:, c.AFTER_TO] = ends
+        spec[1:, c.AFTER_FROM] = ends[:-1]
+        spec[:1, c.AFTER_FROM] = 0
         spec[:, (c.PUT_OFF, c.CROWDED, c.PAUSE_CYCLES)] = 0
         known: dict[object, tuple[bool, int]] = {}
         spec[list(order.puts_off), c.PUT_OFF] = 1
@@ -274,11 +280,7 @@ class _Tables:
                     known[alike] = (self.pauses.crowded(index), pause)
                 spec[index, (c.CROWDED, c.PAUSE_CYCLES)] = known[alike]
                 if index != chain:
-                    spec[index, c.NEWEST] = self.mapped[index].product.after[0].product
-
-    def after_rows(self) -> Int64s:
-        """What products wait for: int64 [.., 5]."""
-        return np.array(self.after, dtype=np.int64).reshape(-1, 5)
+                    spec[index, c.NEWEST] = self.products[index].after[0].product
 
     def machine(self) -> Int64s:
         """The constants of the machine: int64 [MACHINE]."""
@@ -298,36 +300,37 @@ class _Tables:
         spec = self.spec
         state = np.full((len(spec), c.STATE), -1, dtype=np.int64)
         state[:, c.JOBS_LEFT] = spec[:, c.M_TILES] * spec[:, c.N_TILES] * spec[:, c.K_TILES]
-        state[:, (c.DEALT_PARTIAL, c.DEALT)] = 0
+        state[:, (c.DEALT_PARTIAL, c.DEALT, c.AT_I, c.AT_J, c.AT_Q)] = 0
         state[:, c.NEXT_PARTIAL_ADDRESS] = spec[:, c.PARTIAL_ADDRESS]
         state[:, c.NEXT_RESULT_ADDRESS] = spec[:, c.RESULT_ADDRESS]
         return state
 
 
-def _of_tiles(
-    arch: Architecture, product: Product, tiling: Tiling, passes: Sequence[PassTable], column_tiles: int
-) -> tuple[Int64s, Int64s, Int64s]:
+def _of_tiles(arch: Architecture, product: Product, tiling: Tiling, passes: PassTable) -> tuple[Int64s, Int64s, Int64s]:
     """Sum over the passes of each tile of rows, and of columns where they differ.
 
     Returns
     -------
-    array cycles, feed cycles : int64 [products, K tiles, M tiles] or [products, K tiles, M tiles, N tiles]
-    non-zeros of the skip operand : int64 [products, K tiles, M tiles]
+    array cycles, feed cycles : int64 [T, K tiles * M tiles] or [T, K tiles * M tiles * N tiles]
+    non-zeros of the skip operand : int64 [T, K tiles, M tiles]
     """
-    overhead = arch.array.pass_overhead_cycles
-    row_starts = np.arange(0, len(passes[0].lanes), tiling.tile_m // tiling.rows)
+    row_starts = np.arange(0, len(passes.lanes), tiling.tile_m // tiling.rows)
 
-    def tiles(each: list[Int64s]) -> Int64s:
-        summed = np.add.reduceat(np.stack(each), row_starts, axis=2)
-        if summed.ndim == 4:
+    def tiles(each: Int64s) -> Int64s:
+        summed = np.add.reduceat(each, row_starts, axis=2)
+        if not passes.per_column:
             columns = np.arange(0, summed.shape[3], tiling.tile_n // tiling.columns)
             summed = np.add.reduceat(summed, columns, axis=3)
-        return summed
+        return summed.reshape(len(summed), -1)
 
-    cycles = tiles([table.counts.cycles + overhead for table in passes])
-    feed = tiles([feed_cycles(arch, product, table, tiling.columns) for table in passes])
-    nonzeros = np.add.reduceat(np.stack([table.nonzeros for table in passes]), row_starts, axis=2)
-    return cycles, feed, nonzeros
+    cycles = tiles(passes.counts.cycles + arch.array.pass_overhead_cycles)
+    feed = tiles(feed_cycles(arch, product, passes, tiling.columns))
+    return cycles, feed, np.add.reduceat(passes.nonzeros, row_starts, axis=2)
+
+
+def _bytes(values: Int64s, bits: int) -> Int64s:
+    """Whole bytes of so many values of `bits` bits, where the bits might not fit an integer."""
+    return np.asarray(values // 8 * bits + -(-(values % 8) * bits // 8))
 
 
 def _flat(parts: list[Int64s]) -> Int64s:

@@ -66,6 +66,10 @@ def scan_window(
     passes, positions, width = words.shape
     window = min(depth, positions)
     banked = banks < window
+    if width == 1 and not banked:
+        _scan_words(words, window, refill, cycles, reads, silent)
+        refused[:] = 0
+        return
     pending = np.empty((positions, width), np.uint64)
     seen = np.empty(width, np.uint64)
     taken = np.full(banks if banked else 0, -1, np.int64)  # the cycle in which a bank last granted
@@ -81,40 +85,30 @@ def scan_window(
         while base < positions:
             stop = min(base + window, positions)
             requests = 0
-            if not banked and width == 1:
-                # The common case without a branch: everything that is requested is granted.
-                before = np.uint64(0)
-                for k in range(base, stop):
-                    word = pending[k, 0]
-                    pending[k, 0] = word & before
-                    requests += (word & ~before) != 0
-                    before |= word
-                granted += requests
-            else:
+            for w in range(width):
+                seen[w] = 0
+            bank = 0  # counted from the base's bank: what matters is which positions share one
+            for k in range(base, stop):
+                asking = 0
                 for w in range(width):
-                    seen[w] = 0
-                bank = 0  # counted from the base's bank: what matters is which positions share one
-                for k in range(base, stop):
-                    asking = 0
+                    asking += ones_in(pending[k, w] & ~seen[w])
+                if asking:
+                    requests += 1
+                    refuse = banked and taken[bank] == now
+                    if refuse:
+                        conflicts += asking
+                    else:
+                        granted += 1
+                        if banked:
+                            taken[bank] = now
                     for w in range(width):
-                        asking += ones_in(pending[k, w] & ~seen[w])
-                    if asking:
-                        requests += 1
-                        refuse = banked and taken[bank] == now
-                        if refuse:
-                            conflicts += asking
-                        else:
-                            granted += 1
-                            if banked:
-                                taken[bank] = now
-                        for w in range(width):
-                            word = pending[k, w]
-                            if not refuse:
-                                pending[k, w] = word & seen[w]
-                            seen[w] |= word
-                    bank += 1
-                    if bank == banks:
-                        bank = 0
+                        word = pending[k, w]
+                        if not refuse:
+                            pending[k, w] = word & seen[w]
+                        seen[w] |= word
+                bank += 1
+                if bank == banks:
+                    bank = 0
             quiet += requests == 0
             now += 1
             reach = positions if refill == UNLIMITED else min(base + refill, positions)
@@ -122,6 +116,45 @@ def scan_window(
         cycles[p] = now - started
         reads[p] = granted
         refused[p] = conflicts
+        silent[p] = quiet
+
+
+@compiled
+def _scan_words(words: Words, window: int, refill: int, cycles: Counts, reads: Counts, silent: Counts) -> None:
+    """Do as `scan_window` where up to 64 lanes have no bank limit: everything that is requested is granted.
+
+    The common case. Places are unsigned, so that none is looked at for being negative: it takes half the time.
+    """
+    passes, positions, _ = words.shape
+    one, ahead, end = np.uint64(1), np.uint64(window), np.uint64(positions)
+    slide = np.uint64(min(refill, positions))
+    pending = np.empty(positions, np.uint64)
+    for p in range(passes):
+        for position in range(positions):
+            pending[position] = words[p, position, 0]
+        base = np.uint64(0)
+        while refill == UNLIMITED and base < end and pending[base] == 0:
+            base += one
+        taken, granted, quiet = 0, 0, 0
+        while base < end:
+            stop = min(base + ahead, end)
+            before = np.uint64(0)
+            requests = 0
+            k = base
+            while k < stop:
+                word = pending[k]
+                pending[k] = word & before
+                requests += (word & ~before) != 0
+                before |= word
+                k += one
+            granted += requests
+            quiet += requests == 0
+            taken += 1
+            reach = min(base + slide, end)
+            while base < reach and pending[base] == 0:
+                base += one
+        cycles[p] = taken
+        reads[p] = granted
         silent[p] = quiet
 
 

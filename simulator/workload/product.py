@@ -6,6 +6,8 @@ Nothing here knows a machine: sizes are counted in values, not in bytes or cycle
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
 from typing import Literal
 
 import numpy as np
@@ -89,6 +91,22 @@ class Epilogue:
     store_accumulator_values: int = 0
     store_skip: OperandMask | None = None
 
+    @property
+    def values(self) -> tuple[int, ...]:
+        """The totals, in the order of `VALUES`."""
+        return _totals(self)
+
+
+VALUES = (
+    "load_operand_values",
+    "load_accumulator_values",
+    "gate_forward_values",
+    "gate_backward_values",
+    "store_operand_values",
+    "store_accumulator_values",
+)
+_totals = attrgetter(*VALUES)
+
 
 @dataclass(frozen=True, eq=False)
 class Product:
@@ -133,7 +151,7 @@ class Product:
     shared_mask: OperandMask | None = None
     made_by: npt.NDArray[np.int64] | None = None
 
-    @property
+    @cached_property
     def in_chain(self) -> bool:
         """Whether the skip operand is handed over on chip by the product before (a serial chain)."""
         return any(a.on_chip for a in self.after)

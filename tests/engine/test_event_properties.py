@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import plain.engine
+import plain.stalls
 from hypothesis import Phase, given, settings
 from plain.cases import MECHANISMS, SHAPED_ARRAYS, SYSTEMS, machine, networks, write_trace
 
@@ -35,6 +36,7 @@ def test_engine_equals_the_plain_form(network, array, skipping, memory):
     for product, planned in enumerate(p.products):
         assert times.start[product] == plain_times["started"][planned.first_job]
         assert times.end[product] == plain_times["stored"][planned.last_job]
+    assert times.stalls.tolist() == plain.stalls.stalls(p, plain_times, plain_times["total"])
 
 
 @settings(max_examples=80, phases=NO_SHRINKING)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -75,11 +76,39 @@ def test_tables_together_equal_tables_one_by_one(
     together, apart = PassCache(), PassCache()
     for alike in groups(lowered(network)):
         ours = together.tables(arch, alike, tile_k, (rows, columns))
-        assert len(ours) == len(alike)
-        for table, product in zip(ours, alike, strict=True):
-            same(table, apart.table(arch, product, tile_k, (rows, columns)))
-            # `table` finds what was counted together, and does not count it anew.
-            assert together.table(arch, product, tile_k, (rows, columns)) is table
+        one_for_all = alike[0].mask is None and mechanism["mechanism"] != "packed"
+        assert len(ours.nonzeros) == (1 if one_for_all else len(alike))
+        for index, product in enumerate(alike):
+            same(ours.of(index), apart.table(arch, product, tile_k, (rows, columns)))
+        # What was counted is found again.
+        assert together.tables(arch, alike, tile_k, (rows, columns)) is ours
+
+
+@quick
+@given(networks(), MECHANISMS, st.integers(1, 6), st.integers(1, 12))
+def test_threads_count_what_one_thread_counts(
+    network: dict[str, Any], mechanism: dict[str, Any], rows: int, tile_k: int
+) -> None:
+    arch = machine(array={"rows": rows, "columns": 3}, skipping=mechanism)
+    many, one = PassCache(threads=3), PassCache(threads=1)
+    wanted = [passes.Wanted(alike, tile_k, (rows, 3)) for alike in groups(lowered(network))]
+    with mock.patch.object(passes, "PAYING_WORDS", 0):
+        many.prepare(arch, wanted)
+    with mock.patch.object(passes, "_count", side_effect=AssertionError("counted again")):
+        ours = [many.tables(arch, w.products, w.tile_k, w.shape) for w in wanted]
+    for table, w in zip(ours, wanted, strict=True):
+        same(table, one.tables(arch, w.products, w.tile_k, w.shape))
+
+
+def test_a_mask_that_a_thread_cannot_count_is_refused_by_the_caller() -> None:
+    arch = machine(skipping={"mechanism": "structured", "n": 1, "m": 4})
+    alike = list(groups(lowered({**NETWORK, "density": 1.0})))
+    cache = PassCache(threads=2)
+    with mock.patch.object(passes, "PAYING_WORDS", 0):
+        cache.prepare(arch, [passes.Wanted(one, one[0].k, (4, 4)) for one in alike])
+    dh = next(one for one in alike if one[0].name == "dh")
+    with pytest.raises(InputError, match="dh, time step"):
+        cache.tables(arch, dh, dh[0].k, (4, 4))
 
 
 def test_recorded_time_steps_are_never_counted_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,13 +116,14 @@ def test_recorded_time_steps_are_never_counted_one_by_one(monkeypatch: pytest.Mo
     serial = [alike for alike in groups(lowered(NETWORK)) if len(alike) > 1]
     assert {alike[0].name for alike in serial} == {"gates_h", "dh"}
 
-    def refuse(*_: object) -> PassTable:
-        raise AssertionError("a time step was counted alone")
-
-    monkeypatch.setattr(passes, "_count", refuse)
+    laid = []
+    lay = passes.rows_on_lanes
+    monkeypatch.setattr(passes, "rows_on_lanes", lambda *a, **k: laid.append(1) or lay(*a, **k))
     for alike in serial:
-        tables = PassCache().tables(arch, alike, 4, (2, 2))
-        zeros = [int(t.nonzeros.sum()) for t in tables]
+        laid.clear()
+        table = PassCache().tables(arch, alike, 4, (2, 2))
+        assert len(laid) == -(-alike[0].k // 4)  # once for each K tile, whatever the number of time steps
+        zeros = table.nonzeros.sum(axis=(1, 2)).tolist()
         bits = [np.unpackbits(p.mask.packed, axis=-1, count=p.k, bitorder="little") for p in alike if p.mask]
         assert zeros == [int(one.sum()) for one in bits]
 

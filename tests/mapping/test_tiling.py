@@ -143,7 +143,7 @@ def test_partial_sums_that_do_not_fit_go_to_dram_and_back() -> None:
     assert spilled
     assert all(c.tiling.sums_stay for c in stay)
     for candidate in spilled:
-        same = next(c for c in stay if vars(c.tiling) == {**vars(candidate.tiling), "sums_stay": True})
+        same = next(c for c in stay if c.tiling == candidate.tiling._replace(sums_stay=True))
         assert candidate.dram_bytes - same.dram_bytes == 2 * (4 - 1) * 64 * 64 * 4
 
 

@@ -6,13 +6,15 @@ in which nothing is due are passed over.
 
 from __future__ import annotations
 
+from typing import Any
+
 from simulator.mapping.plan import OUTPUT, Plan
 
 NEVER = 10**9
 
 
-def run(plan: Plan, limit: int = 10**6) -> dict[str, object]:
-    """Give total cycles, and start and end of every job's array time and of its store."""
+def run(plan: Plan, limit: int = 10**6) -> dict[str, Any]:
+    """Give total cycles, and the moments of every job and load (see `simulator.engine.times.Moments`)."""
     jobs, loads = len(plan.job_product), len(plan.load_buffer)
     started, ended = [NEVER] * jobs, [NEVER] * jobs
     drained, made, written, stored = ([NEVER] * jobs for _ in range(4))
@@ -132,5 +134,6 @@ def run(plan: Plan, limit: int = 10**6) -> dict[str, object]:
         due = {d for d in due if d > t} | ({serving[0]} if serving else set())
         finished = all(e <= t for e in ended) and (plan.dram is None or all(stored[j] <= t for j in completing))
         if finished and next_load == loads:
-            return {"total": t, "started": started, "ended": ended, "stored": stored, "loaded": loaded}
+            moments = {"started": started, "ended": ended, "made": made, "stored": stored}
+            return {"total": t, **moments, "allocated": allocated, "loaded": loaded}
     raise AssertionError("stuck")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from simulator.mapping.accounting import count_products
 from simulator.mapping.counts import Count
 from simulator.mapping.passes import PassTable, feed_cycles
-from simulator.mapping.places import Places
+from simulator.mapping.places import ALIGNMENT_BYTES
 from simulator.mapping.plan import NONE, OUTPUT, SHARED, SKIP, PlannedProduct
 from simulator.mapping.skip_tiles import SkipTile
 from simulator.mapping.tiling import Tiling
@@ -50,15 +50,33 @@ class PlanTable:
         return len(self.loads) - 1
 
 
-class TilePlaces(Places):
+class Tensors:
+    """Addresses of tensors by name: a new one lies after all others, on the next whole `ALIGNMENT_BYTES`."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[str, ...], int] = {}
+        self._free_bytes = 0
+
+    def place(self, name: tuple[str, ...], size_bytes: int) -> int:
+        """Give the address of a tensor."""
+        if name not in self._places:
+            self._places[name] = self._free_bytes
+            self._free_bytes += size_bytes + -size_bytes % ALIGNMENT_BYTES
+        return self._places[name]
+
+
+class TilePlaces:
     """Addresses of one product's tiles."""
 
-    def __init__(self, traffic: Traffic, product: Product) -> None:
-        super().__init__(traffic, product)
+    def __init__(self, tensors: Tensors, traffic: Traffic, product: Product) -> None:
         self._traffic, self._product = traffic, product
-        self._skip, self._shared, self._sums, self._partial, self._result = (
-            self.skip, self.shared, self.sums, self.partial, self.result
-        )  # fmt: skip
+        key = (product.layer, product.name, *(() if product.time is None else (str(product.time),)))
+        operand = (*key, "skip") if product.mask is None else product.mask.key
+        self._skip = tensors.place(operand, traffic.operand_bytes(product.m * product.k))
+        self._shared = tensors.place((product.shared_operand,), traffic.operand_bytes(product.k * product.n))
+        self._partial = tensors.place((*key, "partial"), traffic.partial_bytes(product))
+        self._sums = tensors.place((*key, "sums"), traffic.accumulator_bytes(product.m * product.n))
+        self._result = tensors.place((*key, "result"), traffic.store_bytes(product))
 
     def skip_tile(self, i: int, m: int, q: int, tiling: Tiling) -> int:
         """The tile of the skip operand of row tile i, which has m rows, and K tile q."""
@@ -121,6 +139,7 @@ class ProductJobs:
     def __init__(
         self,
         table: PlanTable,
+        tensors: Tensors,
         traffic: Traffic,
         resident: dict[tuple[str, int, int], int],
         product: Product,
@@ -134,11 +153,11 @@ class ProductJobs:
         self.writers = writers
         arch = traffic.arch
         encoded = traffic.skip.bits_read(product, tiling.tile_m, tiling.tile_k) if passes is not None else None
-        self.counts = count_products(arch, [product], [passes], tiling.columns, [encoded])[0]
+        self.counts = count_products(arch, [product], passes, tiling.columns, [encoded])[0]
         self.first_job = self.last_job = NONE
         self._last_of_rows: dict[int, int] = {}
         self.array_cycles = self.feed_cycles = 0
-        self._places = TilePlaces(traffic, product)
+        self._places = TilePlaces(tensors, traffic, product)
         if passes is not None:
             self._cycles = passes.counts.cycles + arch.array.pass_overhead_cycles
             self._feed = feed_cycles(arch, product, passes, tiling.columns)

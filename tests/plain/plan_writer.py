@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
-from plain.plan_jobs import PlanTable, ProductJobs
+from plain.plan_jobs import PlanTable, ProductJobs, Tensors
 
 from simulator.arch import Architecture
 from simulator.mapping import PassCache, Plan
@@ -23,11 +23,17 @@ from simulator.workload import Product, Workload
 def plain_plan(arch: Architecture, workload: Workload) -> Plan:
     """Plan a step with the planner's own choices, and write it job by job."""
     planner = _SystemPlanner(arch, workload, PassCache())
-    table, traffic = PlanTable(), Traffic(arch, planner.cache.stored)
+    table, tensors, traffic = PlanTable(), Tensors(), Traffic(arch, planner.cache.stored)
     resident: dict[tuple[str, int, int], int] = {}
     writers: dict[int, ProductJobs] = {}
-    for index, one in enumerate(planner.mapped()):
-        writers[index] = ProductJobs(table, traffic, resident, one.product, index, one.tiling, one.passes, writers)
+    mapped = {
+        index: (one.tiling, one.passes and one.passes.of(i))
+        for one in planner.mapped()
+        for i, index in enumerate(one.indices)
+    }
+    for index, product in enumerate(workload.products):
+        tiling, passes = mapped[index]
+        writers[index] = ProductJobs(table, tensors, traffic, resident, product, index, tiling, passes, writers)
     planned = write(workload.products, writers, planner.order, planner.pauses())
     jobs = np.array([[row[name] for row in table.jobs] for name in JOB_COLUMNS], dtype=np.int64)
     loads = np.array([[row[name] for row in table.loads] for name in LOAD_COLUMNS], dtype=np.int64)
