@@ -35,11 +35,15 @@ class PassMasks:
         How many lanes (rows) pass p really has: R, and less only where the last pass is short.
     recorded : bool
         False where no zeros were recorded, so that the operand counts as dense and the masks are full.
+    tally : two int64 [P], optional
+        Each pass's non-zeros, and the positions that some lane needs, where they were counted along the way:
+        see `simulator.skipping.masks.tallied`.
     """
 
     words: Words
     lanes: Counts
     recorded: bool = True
+    tally: tuple[Counts, Counts] | None = None
 
 
 @dataclass(frozen=True)

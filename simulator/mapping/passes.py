@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from functools import cached_property
 from threading import Thread
 
 import numpy as np
@@ -24,6 +25,11 @@ from simulator.workload import OperandMask, Product
 
 Int64s = npt.NDArray[np.int64]
 
+PRODUCT_NDIM = 2
+"""Dimensions of the non-zeros of one product alone: K tiles and passes."""
+_COUNTED = tuple(f.name for f in fields(PassCounts))
+SUMS = (*_COUNTED, "busy", "taken")
+"""What is summed over passes: each of `PassCounts`, cycles times lanes, and `PassTable.taken`."""
 PAYING_WORDS = 1 << 16
 """Positions of passes from which a second thread pays: they take some 0.5 ms, and starting a thread 0.1 ms."""
 
@@ -56,8 +62,19 @@ class PassTable:
     def of(self, index: int) -> PassTable:
         """The table of one of the products."""
         at = index if len(self.nonzeros) > 1 else 0
-        counts = PassCounts(**{f.name: getattr(self.counts, f.name)[at] for f in fields(PassCounts)})
+        counts = PassCounts(**{name: getattr(self.counts, name)[at] for name in _COUNTED})
         return PassTable(counts, self.lanes, self.nonzeros[at], self.masked_shared)
+
+    @cached_property
+    def sums(self) -> Int64s:
+        """Sums over the passes of each product, by `SUMS`: int64 [len(SUMS), T], or [.., 1] of one product alone."""
+        products = len(self.nonzeros) if self.nonzeros.ndim > PRODUCT_NDIM else 1
+        cycles, lanes = self.counts.cycles, self.lanes if self.per_column else self.lanes[:, None]
+        each = np.stack([*(getattr(self.counts, name) for name in _COUNTED), cycles * lanes])
+        sums = np.empty((len(SUMS), products), dtype=np.int64)
+        np.sum(each.reshape(len(each), products, -1), axis=2, out=sums[:-1])
+        np.sum(self.taken.reshape(products, -1), axis=1, out=sums[-1])
+        return sums
 
     @property
     def per_column(self) -> bool:
@@ -321,7 +338,7 @@ def _two_kinds(rows: int, m: int, positions: int) -> PassMasks:
 def _repeated(kinds: PassCounts, passes: int) -> PassCounts:
     """Repeat the counts of the full pass before those of the last one."""
     index = np.append(np.zeros(passes - 1, dtype=np.int64), 1)
-    return PassCounts(**{f.name: getattr(kinds, f.name)[index] for f in fields(PassCounts)})
+    return PassCounts(**{name: getattr(kinds, name)[index] for name in _COUNTED})
 
 
 def _table(
@@ -333,7 +350,7 @@ def _table(
         parts = [one.reshape(products, -1, *one.shape[1:]) for one in each]
         return parts[0][:, None] if len(parts) == 1 else np.stack(parts, axis=1)
 
-    counts = PassCounts(**{f.name: joined([getattr(t, f.name) for t in tiles]) for f in fields(PassCounts)})
+    counts = PassCounts(**{name: joined([getattr(t, name) for t in tiles]) for name in _COUNTED})
     return PassTable(counts, lanes, joined(nonzeros), masked_shared)
 
 
@@ -341,6 +358,6 @@ def _joined(tables: list[PassTable]) -> PassTable:
     """Join the tables of single products."""
     if len(tables) == 1:
         return tables[0]
-    counts = {f.name: np.concatenate([getattr(t.counts, f.name) for t in tables]) for f in fields(PassCounts)}
+    counts = {name: np.concatenate([getattr(t.counts, name) for t in tables]) for name in _COUNTED}
     nonzeros = np.concatenate([t.nonzeros for t in tables])
     return PassTable(PassCounts(**counts), tables[0].lanes, nonzeros, tables[0].masked_shared)

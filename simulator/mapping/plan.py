@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,7 @@ SKIP, SHARED, OUTPUT = range(len(BUFFERS))
 NONE = -1
 
 
-@dataclass(frozen=True)
-class PlannedProduct:
+class PlannedProduct(NamedTuple):
     """A product with its mapping and its exact counts.
 
     Attributes

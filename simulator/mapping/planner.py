@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.arch import Architecture
-from simulator.mapping.accounting import count_products
+from simulator.mapping.accounting import Counted, count_products
 from simulator.mapping.passes import PassCache, PassTable, Wanted, feed_cycles, pass_shapes
 from simulator.mapping.plan import (
     BUFFERS,
@@ -28,9 +28,10 @@ from simulator.mapping.plan import (
     plan_of,
 )
 from simulator.mapping.program import ProgramOrder
-from simulator.mapping.tiling import Candidate, PassCost, Pins, Tiling, TilingProblem, candidates, k_tiles
+from simulator.mapping.tiling import Candidate, PassCost, Pins, Tiling, TilingProblem, best, candidates, k_tiles
 from simulator.mapping.traffic import Traffic
 from simulator.mapping.writing import Mapped, Pauses, write_plan
+from simulator.memory import BandwidthDram
 from simulator.workload import Product, Workload
 from traces.errors import InputError
 
@@ -101,7 +102,7 @@ def _plan_ideal(arch: Architecture, workload: Workload, cache: PassCache) -> Pla
     jobs[JOB_FIRST_LOAD:JOB_LOAD_SKIP] = 0
     jobs[JOB_PRODUCT] = np.arange(len(products))
     planned: dict[int, PlannedProduct] = {}
-    for indices in _alike(products).values():
+    for indices in _alike(products):
         members = [products[i] for i in indices]
         first = members[0]
         shapes = pass_shapes(arch, first) if first.k else [(1, 1)]
@@ -111,24 +112,24 @@ def _plan_ideal(arch: Architecture, workload: Workload, cache: PassCache) -> Pla
         for row, (shape, table) in enumerate(zip(shapes, tables, strict=True)):
             if table is not None:
                 cycles[row] = _array_cycles(arch, first, table, shape[1])
-            counts.append(count_products(arch, members, table, shape[1], [None] * len(members)))
-        for at, (index, best) in enumerate(zip(indices, cycles.argmin(axis=0).tolist(), strict=True)):
-            whole = Tiling(first.m, first.n, max(1, first.k), "mnk", *shapes[best])
-            jobs[JOB_ARRAY_CYCLES, index] = cycles[best, at]
-            planned[index] = PlannedProduct(members[at], whole, index, index, int(cycles[best, at]), counts[best][at])
+            counts.append(count_products(arch, [Counted(members, table, shape[1])]))
+        for at, (index, row) in enumerate(zip(indices, cycles.argmin(axis=0).tolist(), strict=True)):
+            whole = Tiling(first.m, first.n, max(1, first.k), "mnk", *shapes[row])
+            jobs[JOB_ARRAY_CYCLES, index] = cycles[row, at]
+            planned[index] = PlannedProduct(members[at], whole, index, index, int(cycles[row, at]), counts[row][at])
     none = np.zeros((len(LOAD_COLUMNS), 0), dtype=np.int64)
     return plan_of([planned[i] for i in range(len(products))], jobs, none, none.T[:, :3], (0, 0, 0), None, 0)
 
 
-def _alike(products: Sequence[Product]) -> dict[tuple[object, ...], list[int]]:
-    """Group products that differ in their time step alone: indices by what they have in common.
+def _alike(products: Sequence[Product]) -> list[list[int]]:
+    """Group products that differ in their time step alone: their indices.
 
     What a chain makes by rows has no time step, so that a product which reads such rows is alone.
     """
     groups: dict[tuple[object, ...], list[int]] = {}
     for index, p in enumerate(products):
         groups.setdefault((p.layer, p.name, p.m, p.mask is None, p.in_chain), []).append(index)
-    return groups
+    return list(groups.values())
 
 
 def _array_cycles(arch: Architecture, product: Product, passes: PassTable, columns: int) -> Int64s:
@@ -163,21 +164,25 @@ class _SystemPlanner:
         buffers = [getattr(arch.system.buffers, name) for name in BUFFERS]
         # Two products that run by turns hold a tile each: that takes two halves of every buffer.
         self.overlaps = mapping.overlap and all(b.double for b in buffers)
-        self.uses = Counter(p.shared_operand for p in workload.products if p.k)
+        self.groups = [(indices, [workload.products[i] for i in indices]) for indices in _alike(workload.products)]
+        self.uses: Counter[str] = Counter()
         # All time steps of a serial product are tiled alike, so that they share tiles: as a member of the chain, but
         # with the rows of the largest time step, which may be the first and no member.
         self.typical: dict[tuple[str, str], Product] = {}
         self.most_rows: Counter[tuple[str, str]] = Counter()
-        self.alike: dict[tuple[str, str], list[Product]] = {}
-        for product in workload.products:
+        self.alike: dict[tuple[str, str], list[list[Product]]] = {}
+        for _, members in self.groups:
+            product = members[0]
             key = (product.layer, product.name)
-            self.alike.setdefault(key, []).append(product)
+            self.alike.setdefault(key, []).append(members)
             typical = self.typical.setdefault(key, product)
             if (product.in_chain, product.m) > (typical.in_chain, typical.m):
                 self.typical[key] = product
             self.most_rows[key] = max(self.most_rows[key], product.m)
+            if product.k:
+                self.uses[product.shared_operand] += len(members)
         self.order = ProgramOrder(workload.products)
-        self._found: dict[tuple[str, str], list[Candidate]] = {}
+        self._chosen: dict[tuple[str, str], Candidate] = {}
         self._problems: dict[tuple[str, str], TilingProblem] = {}
         self._known_cuts: dict[tuple[str, str], list[tuple[int, tuple[int, int]]]] = {}
 
@@ -188,10 +193,8 @@ class _SystemPlanner:
     def mapped(self) -> list[Mapped]:
         """All products with their tilings and passes, those that are alike together."""
         self._count_masks()
-        products = self.workload.products
         done = []
-        for indices in _alike(products).values():
-            members = [products[i] for i in indices]
+        for indices, members in self.groups:
             tiling = self._tiling_of_name(members[0])
             tiling = tiling._replace(
                 # The first time step forward takes its hidden state from DRAM, as no product made it.
@@ -214,8 +217,7 @@ class _SystemPlanner:
             if len(cuts) > 1:
                 wanted += [Wanted([product], tile_k, shape) for tile_k, shape in cuts]
                 continue
-            alike = self.alike[key]
-            wanted += [Wanted([alike[i] for i in indices], *cuts[0]) for indices in _alike(alike).values()]
+            wanted += [Wanted(members, *cuts[0]) for members in self.alike[key]]
         self.cache.prepare(self.arch, wanted)
 
     def pauses(self) -> Pauses | None:
@@ -231,12 +233,35 @@ class _SystemPlanner:
 
     def found(self, key: tuple[str, str]) -> list[Candidate]:
         """Enumerate the tilings of a product by layer and name, best first."""
-        if key not in self._found:
-            self._found[key] = self._candidates(key)
-        return self._found[key]
+        return candidates(*self._comparison(key))
+
+    def _best(self, key: tuple[str, str]) -> Candidate:
+        """The tiling that a product takes, by layer and name.
+
+        Raises
+        ------
+        InputError
+            If none fits the buffers.
+        """
+        if key in self._chosen:
+            return self._chosen[key]
+        chosen = best(*self._comparison(key))
+        if chosen is None:
+            product = self.typical[key]
+            rooms = zip(BUFFERS, self.traffic.room_bytes, strict=True)
+            pinned = {k: v for k, v in vars(self.pins).items() if v is not None}
+            raise InputError.of(
+                f"machine {self.arch.name}: memory.buffers",
+                f"no tile of {product.layer} {product.name} ({self.most_rows[key]} x {product.k} x {product.n}) "
+                "that fits " + ", ".join(f"{room} bytes of {name}" for name, room in rooms),
+                "room for the tiles of one pass in each buffer (its half where double-buffered)",
+                f"unpin memory.mapping ({pinned})" if pinned else "enlarge capacity_kib",
+            )
+        self._chosen[key] = chosen
+        return chosen
 
     def _tiling_of_name(self, product: Product) -> Tiling:
-        return self.found((product.layer, product.name))[0].tiling
+        return self._best((product.layer, product.name)).tiling
 
     def _cuts(self, key: tuple[str, str]) -> list[tuple[int, tuple[int, int]]]:
         """K tiles and shapes of a pass to compare for a product."""
@@ -250,38 +275,29 @@ class _SystemPlanner:
             ]
         return self._known_cuts[key]
 
-    def _candidates(self, key: tuple[str, str]) -> list[Candidate]:
-        product, rows = self.typical[key], self.most_rows[key]
+    def _comparison(self, key: tuple[str, str]) -> tuple[TilingProblem, list[PassCost], BandwidthDram, Pins]:
+        """What the tilings of a product are compared by, see `candidates`."""
+        product, problem, cuts = self.typical[key], self._problem(key), self._cuts(key)
         costs = []
-        for tile_k, shape in self._cuts(key):
-            passes = self.cache.table(self.arch, product, tile_k, shape) if product.k else None
+        for tile_k, shape in cuts:
+            passes = None
+            if product.k and len(cuts) == 1:  # then all time steps were counted together
+                members = next(members for members in self.alike[key] if product in members)
+                passes = self.cache.tables(self.arch, members, tile_k, shape).of(members.index(product))
+            elif product.k:
+                passes = self.cache.table(self.arch, product, tile_k, shape)
             costs.append(_cost(self.arch, product, passes, tile_k, shape))
-        problem = self._problem(key)
         if problem.pauses:
             pauses, _ = self.order.pauses_for(product)
             problem = replace(problem, pause_cycles=self._pause_cycles(pauses[-1]))
-        found = candidates(problem, costs, self.traffic.dram.unloaded, self.pins)
-        if problem.fills_by_rows:
-            # Only jobs of whole tiles of rows can run as the chain makes the rows.
-            found = [c for c in found if c.tiling.order in ("mnk", "mkn") or c.tiling.tile_n >= product.n] or found
-        if not found:
-            rooms = zip(BUFFERS, self.traffic.room_bytes, strict=True)
-            pinned = {k: v for k, v in vars(self.pins).items() if v is not None}
-            raise InputError.of(
-                f"machine {self.arch.name}: memory.buffers",
-                f"no tile of {product.layer} {product.name} ({rows} x {product.k} x {product.n}) that fits "
-                + ", ".join(f"{room} bytes of {name}" for name, room in rooms),
-                "room for the tiles of one pass in each buffer (its half where double-buffered)",
-                f"unpin memory.mapping ({pinned})" if pinned else "enlarge capacity_kib",
-            )
-        return found
+        return problem, costs, self.traffic.dram.unloaded, self.pins
 
     def _problem(self, key: tuple[str, str]) -> TilingProblem:
         """What a product's tiling depends on but for the length of the pauses that it fills."""
         if key in self._problems:
             return self._problems[key]
         product, traffic = self.typical[key], self.traffic
-        epilogue, alike = product.epilogue, self.alike[key]
+        epilogue, alike = product.epilogue, [p for members in self.alike[key] for p in members]
         pauses, by_rows = self.order.pauses_for(product) if self.overlaps else ((), False)
         if not traffic.skip.encoded_on_chip(product):
             alike = [max(alike, key=lambda p: p.m)]  # of dense tiles the one with the most rows is the largest
@@ -312,7 +328,7 @@ class _SystemPlanner:
         """About how long the array waits before a product of a serial chain: the way of the last tile before it."""
         product = self.workload.products[index]
         before = next(self.workload.products[a.product] for a in product.after if a.on_chip)
-        pause = self.found((before.layer, before.name))[0].last_cycles
+        pause = self._best((before.layer, before.name)).last_cycles
         pause += self.arch.system.vector_unit.latency_cycles
         if not self._tiling_of_name(product).skip_on_chip:
             dram, traffic = self.traffic.dram.unloaded, self.traffic

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -115,7 +116,7 @@ class SkipOperands:
         Columns are DRAM bytes, room in bytes, value bits and metadata bits; `nonzeros` [M tiles, K tiles] are those of
         each tile's own elements.
         """
-        elements = np.multiply.outer(np.diff(_edges(product.m, tile_m)), np.diff(_edges(product.k, tile_k)))
+        elements = _elements(product.m, product.k, tile_m, tile_k)
         value_bits = elements * self.operand_bits
         metadata_bits = np.zeros_like(value_bits)
         dram_bytes = room_bytes = -(-value_bits // 8)
@@ -202,6 +203,14 @@ class SkipOperands:
             for first in range(0, stored.bits, units)
         ]
         return bytes_of_bits(sum(values for values, _ in pieces), sum(metadata for _, metadata in pieces))
+
+
+@lru_cache(maxsize=256)
+def _elements(m: int, k: int, tile_m: int, tile_k: int) -> Int64s:
+    """Elements of each tile: int64 [M tiles, K tiles], read-only."""
+    elements = np.multiply.outer(np.diff(_edges(m, tile_m)), np.diff(_edges(k, tile_k)))
+    elements.flags.writeable = False
+    return elements
 
 
 def _edges(extent: int, tile: int) -> Int64s:

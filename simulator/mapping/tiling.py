@@ -208,33 +208,97 @@ class Candidate(NamedTuple):
 
 
 def candidates(problem: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pins: Pins) -> list[Candidate]:
-    """Enumerate and price the tilings that fit, best first; empty where none fits."""
-    found = [_price(problem, dram, cost, tiling) for cost in costs for tiling in tilings(problem, cost, pins)]
-    return sorted(found, key=lambda c: c.rank)
+    """Enumerate and price the tilings that fit, best first; empty where none fits.
+
+    Jobs of a product that fills pauses by rows run as the chain makes the rows, which only whole tiles of rows can:
+    other tilings are left out where there is such a one.
+    """
+    priced = sorted(_priced(problem, costs, dram, pins))
+    return [_candidate(problem, one) for one in priced if one[0] == priced[0][0]]
 
 
-def tilings(p: TilingProblem, cost: PassCost, pins: Pins) -> Iterator[Tiling]:
-    """Enumerate the tile sizes and loop orders that fit the buffers, for one shape of the array and one K tile."""
+def best(problem: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pins: Pins) -> Candidate | None:
+    """The first of `candidates`; None where there is none."""
+    one = min(_priced(problem, costs, dram, pins), default=None)
+    return None if one is None else _candidate(problem, one)
+
+
+# What is compared, and what a `Candidate` is made of: cuts rows, the rank of `Candidate.rank`, which one it is in the
+# order of the enumeration, its cost, tile_m, tile_n, whether sums stay, and first, dram, last and hidden cycles.
+_Priced = tuple[bool, int, int, int, Order, int, int, PassCost, int, int, bool, int, int, int, int]
+
+
+def _candidate(p: TilingProblem, priced: _Priced) -> Candidate:
+    _, _, dram_bytes, jobs, order, _, _, cost, tile_m, tile_n, stay, first, dram_cycles, last, hidden = priced
+    where = (p.skip_on_chip, p.shared_resident, stay)
+    tiling = Tiling(tile_m, tile_n, cost.tile_k, order, cost.rows, cost.columns, *where)
+    return Candidate(tiling, cost, dram_bytes, jobs, first, dram_cycles, p.vector_cycles, last, hidden)
+
+
+def _priced(p: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pins: Pins) -> Iterator[_Priced]:
+    """Enumerate and price tile sizes and loop orders that fit the buffers, for every K tile and shape of the array."""
     skip_room, shared_room, output_room = p.room_bytes
     resident, on_chip = p.shared_resident, p.skip_on_chip
-    sizes_n = _sizes(p.n, cost.columns, pins.tile_n)
-    ks = -(-p.k // cost.tile_k)
-    for tile_m in _sizes(p.m, cost.rows, pins.tile_m):
-        m = min(tile_m, p.m)
-        if not (on_chip or p.skip_room_bytes(tile_m, cost.tile_k) <= skip_room):
-            continue
-        for tile_n in sizes_n:
-            n = min(tile_n, p.n)
-            if not (resident or p.operand_bytes(cost.tile_k * n) <= shared_room):
+    shared_bytes = 0 if resident else p.operand_bytes(p.k * p.n)
+    sums_bytes = p.accumulator_bytes(p.m * p.n)
+    number = 0
+    for cost in costs:
+        tile_k, rows, columns = cost.tile_k, cost.rows, cost.columns
+        array = cost.array_cycles + cost.feed_cycles
+        ks = -(-p.k // tile_k) or 1
+        sizes_n = _sizes(p.n, columns, pins.tile_n)
+        for tile_m in _sizes(p.m, rows, pins.tile_m):
+            if not (on_chip or p.skip_room_bytes(tile_m, tile_k) <= skip_room):
                 continue
-            if p.accumulator_bytes(m * n) > output_room:
-                continue
-            for order in _different_walks(tile_m < p.m, tile_n < p.n, ks > 1, pins.order):
-                waiting = m * n
-                if ks > 1:
-                    waiting = m * p.n if order == "mkn" else p.m * n if order == "nkm" else waiting
-                stay = p.accumulator_bytes(waiting) <= output_room
-                yield Tiling(tile_m, tile_n, cost.tile_k, order, cost.rows, cost.columns, on_chip, resident, stay)
+            m, ms = min(tile_m, p.m), -(-p.m // tile_m)
+            skip_bytes = 0 if on_chip else p.skip_bytes(tile_m, tile_k)
+            for tile_n in sizes_n:
+                n, ns = min(tile_n, p.n), -(-p.n // tile_n)
+                if not (resident or p.operand_bytes(tile_k * n) <= shared_room):
+                    continue
+                if p.accumulator_bytes(m * n) > output_room:
+                    continue
+                tiles = ms * ns
+                jobs = tiles * ks
+                last = -(-min(m, rows) * min(n, columns) // p.port_values_per_cycle) + p.vector_cycles // tiles
+                if not p.skip_in_chain:
+                    last += dram.transfer_cycles((p.partial_bytes + p.store_bytes) // tiles)
+                first = skip_bytes // (ms * ks) + shared_bytes // (ns * ks)
+                if first:
+                    first = dram.latency_cycles + dram.transfer_cycles(first)
+                hidden = 0
+                if p.pauses:
+                    fillers = jobs - ns * ks if p.fills_by_rows else jobs - 1
+                    hidden = min(p.pauses, fillers) * min(p.pause_cycles, array // jobs)
+                for order in _different_walks(ms > 1, ns > 1, ks > 1, pins.order):
+                    stay = ks == 1 or p.accumulator_bytes(_waiting(p, order, m, n)) <= output_room
+                    skip_loads, shared_loads = _times_loaded(order, ms, ns, ks)
+                    read = skip_bytes * skip_loads + shared_bytes * shared_loads + p.partial_bytes
+                    written = p.store_bytes
+                    # No more than `queue` reads are under way at a time, each for at least the latency, in which the
+                    # bus idles.
+                    reads = (ms * ks * skip_loads if skip_bytes else 0) + (
+                        ns * ks * shared_loads if shared_bytes else 0
+                    )
+                    if not stay:
+                        read, written = read + (ks - 1) * sums_bytes, written + (ks - 1) * sums_bytes
+                        reads += jobs
+                    elif p.partial_bytes:
+                        reads += tiles
+                    moving = max(dram.transfer_cycles(read), reads * dram.latency_cycles // dram.queue)
+                    moving += dram.transfer_cycles(written)
+                    price = first + max(array, moving, p.vector_cycles) - hidden + last
+                    cuts_rows = p.fills_by_rows and tile_n < p.n and order in ("nmk", "nkm")
+                    number += 1
+                    yield (
+                        *(cuts_rows, price, read + written, jobs, order, -rows, number, cost),
+                        *(tile_m, tile_n, stay, first, moving, last, hidden),
+                    )
+
+
+def _waiting(p: TilingProblem, order: Order, m: int, n: int) -> int:
+    """Sums that wait for the next K tile, of tiles of m rows and n columns."""
+    return m * p.n if order == "mkn" else p.m * n if order == "nkm" else m * n
 
 
 @cache
@@ -301,49 +365,6 @@ def _equal_parts(k: int) -> Iterator[int]:
         yield parts
         length = -(-k // -(-k // (length - 1)))
     yield k
-
-
-def _price(p: TilingProblem, dram: BandwidthDram, cost: PassCost, t: Tiling) -> Candidate:
-    tile_m, tile_n, tile_k, order, rows, columns, skip_on_chip, shared_resident, sums_stay, _ = t
-    ms, ns, ks = -(-p.m // tile_m), -(-p.n // tile_n), -(-p.k // tile_k) or 1
-    tiles = ms * ns
-    jobs = tiles * ks
-    skip = 0 if skip_on_chip else p.skip_bytes(tile_m, tile_k)
-    shared = 0 if shared_resident else p.operand_bytes(p.k * p.n)
-    skip_loads, shared_loads = _times_loaded(order, ms, ns, ks)
-    read_bytes = skip * skip_loads + shared * shared_loads + p.partial_bytes
-    written_bytes = p.store_bytes
-    # No more than `queue` reads are under way at a time, each for at least the latency, in which the bus idles.
-    reads = tiles if p.partial_bytes else 0
-    if not sums_stay:
-        sums_bytes = (ks - 1) * p.accumulator_bytes(p.m * p.n)
-        read_bytes, written_bytes = read_bytes + sums_bytes, written_bytes + sums_bytes
-        reads = jobs
-    if skip:
-        reads += ms * ks * skip_loads
-    if shared:
-        reads += ns * ks * shared_loads
-    first_bytes = skip // (ms * ks) + shared // (ns * ks)
-    last_cycles = -(-min(p.m, tile_m, rows) * min(p.n, tile_n, columns) // p.port_values_per_cycle)
-    last_cycles += p.vector_cycles // tiles
-    if not p.skip_in_chain:
-        last_cycles += dram.transfer_cycles((p.partial_bytes + p.store_bytes) // tiles)
-    hidden = 0
-    if p.pauses:
-        fillers = jobs - ns * ks if p.fills_by_rows else jobs - 1
-        hidden = min(p.pauses, fillers) * min(p.pause_cycles, (cost.array_cycles + cost.feed_cycles) // jobs)
-    return Candidate(
-        t,
-        cost,
-        read_bytes + written_bytes,
-        jobs,
-        dram.latency_cycles + dram.transfer_cycles(first_bytes) if first_bytes else 0,
-        max(dram.transfer_cycles(read_bytes), reads * dram.latency_cycles // dram.queue)
-        + dram.transfer_cycles(written_bytes),
-        p.vector_cycles,
-        last_cycles,
-        hidden,
-    )
 
 
 def _times_loaded(order: Order, ms: int, ns: int, ks: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 import simulator.mapping.writer_columns as c
 from simulator.arch import Architecture
-from simulator.mapping.accounting import count_products
+from simulator.mapping.accounting import Counted, count_products
 from simulator.mapping.counts import COUNTS
 from simulator.mapping.passes import PassTable, feed_cycles
 from simulator.mapping.places import places
@@ -159,10 +159,13 @@ class _Tables:
 
     def prepare(self, mapped: Sequence[Mapped]) -> None:
         """Fill all tables."""
+        counted = []
         for group in mapped:
-            self._group(group)
+            counted.append(self._group(group))
             for index in group.indices:
                 self.tilings[index] = group.tiling
+        if mapped:
+            self.counts[np.concatenate([group.indices for group in mapped])] = count_products(self.arch, counted)
         tiles = self.spec[:, c.M_TILES] * self.spec[:, c.N_TILES]
         self.spec[:, c.OUTPUTS_AT] = np.cumsum(tiles) - tiles
         self.spec[:, c.PASSES_BESIDE] = self.spec[:, c.TILE_N] // self.spec[:, c.COLUMNS]
@@ -174,7 +177,8 @@ class _Tables:
     def _totals_and_places(self) -> None:
         """Fill what each product moves beside its operands, and where it lies."""
         traffic, spec = self.traffic, self.spec
-        values = np.array([p.epilogue.values for p in self.products], dtype=np.int64).reshape(-1, len(VALUES))
+        each = [p.epilogue[: len(VALUES)] for p in self.products]
+        values = np.array(each, dtype=np.int64).reshape(-1, len(VALUES))
         load, load_sums, gates_forward, gates_backward, store, store_sums = values.T
         operand, sums = traffic.operand_bits, traffic.accumulator_bits
         partial = _bytes(load, operand) + _bytes(load_sums, sums)
@@ -186,8 +190,8 @@ class _Tables:
         spec[:, c.PARTIAL_TOTAL_BYTES : c.SKIP_ADDRESS] = moved
         spec[:, c.SKIP_ADDRESS : c.RESULT_ADDRESS + 1] = places(self.products, np.column_stack(sizes))
 
-    def _group(self, group: Mapped) -> None:
-        """Fill the rows of products that are alike."""
+    def _group(self, group: Mapped) -> Counted:
+        """Fill the rows of products that are alike; what they are counted by."""
         members, products, tiling, passes = np.array(group.indices), group.products, group.tiling, group.passes
         first = products[0]
         m, n, k = first.m, first.n, first.k
@@ -199,7 +203,7 @@ class _Tables:
             *(tiling.sums_stay, tiling.descending, first.in_chain),
         )
         skip = self.traffic.skip
-        encoded: list[tuple[int, int] | None] = [None] * len(products)
+        encoded: list[tuple[int, int] | None] = []
         jobs = row_tiles * column_tiles * k_tiles
         cost: Int64s | int = 0
         if passes is not None:
@@ -244,7 +248,7 @@ class _Tables:
             starts = np.arange(0, m, tiling.tile_m)
             makers = np.stack([np.maximum.reduceat(p.made_by, starts) for p in products if p.made_by is not None])
             self._lay("makers", self.makers, members, makers, c.MAKERS_AT)
-        self.counts[members] = count_products(self.arch, products, passes, tiling.columns, encoded)
+        return Counted(products, passes, tiling.columns, encoded)
 
     def _lay(self, name: str, table: list[Int64s], members: Int64s, rows: Int64s, column: int | None) -> None:
         """Append a row of a flat table for each member, or one for all, and note where it begins."""
@@ -268,19 +272,23 @@ class _Tables:
         spec[1:, c.AFTER_FROM] = ends[:-1]
         spec[:1, c.AFTER_FROM] = 0
         spec[:, (c.PUT_OFF, c.CROWDED, c.PAUSE_CYCLES)] = 0
-        known: dict[object, tuple[bool, int]] = {}
         spec[list(order.puts_off), c.PUT_OFF] = 1
         for first, filler in order.by_rows.items():
             spec[first, c.FILLER] = filler
+        known: dict[object, tuple[bool, int]] = {}
+        rows = []
         for index, chain in order.chain_of.items():
-            spec[index, c.CHAIN] = chain
+            crowded, pause = False, 0
             if self.pauses is not None:
                 if (alike := (self.pauses.alike(index), index == chain)) not in known:
-                    pause = 0 if index == chain else self.pauses.cycles(index)
-                    known[alike] = (self.pauses.crowded(index), pause)
-                spec[index, (c.CROWDED, c.PAUSE_CYCLES)] = known[alike]
-                if index != chain:
-                    spec[index, c.NEWEST] = self.products[index].after[0].product
+                    known[alike] = (self.pauses.crowded(index), 0 if index == chain else self.pauses.cycles(index))
+                crowded, pause = known[alike]
+            newest = self.products[index].after[0].product if index != chain else -1
+            rows.append((index, chain, crowded, pause, newest))
+        if rows:
+            members, chains, crowds, pauses, newest_before = np.array(rows, dtype=np.int64).T
+            spec[members, c.CHAIN], spec[members, c.CROWDED], spec[members, c.PAUSE_CYCLES] = chains, crowds, pauses
+            spec[members, c.NEWEST] = newest_before
 
     def machine(self) -> Int64s:
         """The constants of the machine: int64 [MACHINE]."""

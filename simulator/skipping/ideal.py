@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from simulator.arch.mechanism import Mechanism, PassCounts, PassMasks
-from simulator.skipping.lookahead import tallied, without_the_usual
+from simulator.skipping.lookahead import without_the_usual
+from simulator.skipping.masks import tallied
 
 
 class Ideal(Mechanism):

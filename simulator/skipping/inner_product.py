@@ -29,8 +29,7 @@ from pydantic import Field, model_validator
 
 from simulator.arch.mechanism import Mechanism, PassCounts, PassMasks
 from simulator.arch.problems import wrong
-from simulator.skipping.lookahead import tallied
-from simulator.skipping.masks import read_only
+from simulator.skipping.masks import read_only, tallied
 
 Move = tuple[Annotated[int, Field(ge=1)], int]
 PUBLISHED_MOVES: tuple[Move, ...] = ((1, -1), (1, 0), (1, 1), (1, 3), (2, -2), (2, 0), (2, 2))

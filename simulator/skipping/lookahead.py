@@ -25,7 +25,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from simulator.arch.mechanism import Counts, Mechanism, PassCounts, PassMasks
 from simulator.arch.problems import wrong
-from simulator.skipping.masks import read_only
+from simulator.skipping.masks import read_only, tallied
 
 DEEPEST_SCAN = 64
 """Windows are scanned by position up to this depth; beyond it the other two kernels, which give the same
@@ -268,12 +268,3 @@ class VectorSkip(Mechanism):
 def without_the_usual(data: dict[str, Any]) -> dict[str, Any]:
     """Leave out one position a cycle, so that a plain machine's digest is what it was before the key was there."""
     return {key: value for key, value in data.items() if (key, value) != ("positions_per_cycle", 1)}
-
-
-def tallied(masks: PassMasks) -> tuple[Counts, Counts]:
-    """Count each pass's non-zeros and the positions that some lane needs: two int64 [P]."""
-    from simulator.skipping.kernels import tally
-
-    nonzeros, needed = np.empty((2, len(masks.lanes)), np.int64)
-    tally(read_only(masks.words), nonzeros, needed)
-    return nonzeros, needed

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.arch.mechanism import Counts, Words
-from simulator.compiling import compiled
+from simulator.compiling import compiled, ones_in
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -41,7 +41,18 @@ def _bits_from(flat: Bytes, at: int, bit: int) -> np.uint64:
 
 
 @compiled
-def transpose_rows(packed: Bytes, firsts: Counts, sizes: Counts, start: int, words: Words) -> None:
+def _is_first(words: Words, p: int, k: int, w: int) -> bool:
+    """Whether word w is the first of its position that is not 0."""
+    for earlier in range(w):
+        if words[p, k, earlier]:
+            return False
+    return words[p, k, w] != 0
+
+
+@compiled
+def transpose_rows(
+    packed: Bytes, firsts: Counts, sizes: Counts, start: int, words: Words, nonzeros: Counts, needed: Counts
+) -> None:
     """Lay rows on lanes: bit i of word [p, k, w] is bit ``start + k`` of row ``firsts[p] + 64 w + i``.
 
     Only where ``64 w + i < sizes[p]``; other bits are 0.
@@ -56,12 +67,15 @@ def transpose_rows(packed: Bytes, firsts: Counts, sizes: Counts, start: int, wor
     firsts, sizes : int64 [P]
     start : int
     words : uint64 [P, K, W], written
+    nonzeros, needed : int64 [P], written
+        Set bits of each pass, and positions with any.
     """
     passes, positions, width = words.shape
     octets = packed.shape[1]
     flat = packed.reshape(-1)
     block = np.empty(64, np.uint64)
     for p in range(passes):
+        ones = positions_needed = 0
         for w in range(width):
             rows = min(64, sizes[p] - 64 * w)
             if rows <= 0:
@@ -89,11 +103,17 @@ def transpose_rows(packed: Bytes, firsts: Counts, sizes: Counts, start: int, wor
                     low ^= low << np.uint64(step)
                 for left in range(0, min(64, positions - at), side):
                     for k in range(min(side, positions - at - left)):
-                        words[p, at + left + k, w] = (block[k] >> np.uint64(left)) & column
+                        word = (block[k] >> np.uint64(left)) & column
+                        words[p, at + left + k, w] = word
+                        ones += ones_in(word)
+                        positions_needed += word != 0 if w == 0 else _is_first(words, p, at + left + k, w)
+        nonzeros[p], needed[p] = ones, positions_needed
 
 
 @compiled
-def gather_bits(packed: Bytes, firsts: Counts, sizes: Counts, start: int, words: Words) -> None:
+def gather_bits(
+    packed: Bytes, firsts: Counts, sizes: Counts, start: int, words: Words, nonzeros: Counts, needed: Counts
+) -> None:
     """Lay bits on lanes: bit i of word [p, k, w] is bit ``firsts[p] + 64 w + i`` of row ``start + k``.
 
     Only where ``64 w + i < sizes[p]``; other bits are 0.
@@ -104,15 +124,22 @@ def gather_bits(packed: Bytes, firsts: Counts, sizes: Counts, start: int, words:
     firsts, sizes : int64 [P]
     start : int
     words : uint64 [P, K, W], written
+    nonzeros, needed : int64 [P], written
+        Set bits of each pass, and positions with any.
     """
     passes, positions, width = words.shape
     octets = packed.shape[1]
     flat = packed.reshape(-1)
     for p in range(passes):
+        ones = positions_needed = 0
         for w in range(width):
             lanes = min(64, sizes[p] - 64 * w)
             if lanes <= 0:
                 continue
             keep = np.uint64(0xFFFF_FFFF_FFFF_FFFF) >> np.uint64(64 - lanes)
             for k in range(positions):
-                words[p, k, w] = _bits_from(flat, (start + k) * octets, firsts[p] + 64 * w) & keep
+                word = _bits_from(flat, (start + k) * octets, firsts[p] + 64 * w) & keep
+                words[p, k, w] = word
+                ones += ones_in(word)
+                positions_needed += word != 0 if w == 0 else _is_first(words, p, k, w)
+        nonzeros[p], needed[p] = ones, positions_needed

@@ -129,9 +129,20 @@ def full(lanes: int, positions: int, rows: int | None = None) -> PassMasks:
     return PassMasks(words, sizes, recorded=False)
 
 
+def tallied(masks: PassMasks) -> tuple[Counts, Counts]:
+    """Count each pass's non-zeros and the positions that some lane needs: two int64 [P]."""
+    if masks.tally is not None:
+        return masks.tally
+    from simulator.skipping.kernels import tally
+
+    nonzeros, needed = np.empty((2, len(masks.lanes)), np.int64)
+    tally(read_only(masks.words), nonzeros, needed)
+    return nonzeros, needed
+
+
 def nnz(masks: PassMasks) -> Counts:
     """Count the non-zeros of each pass: int64 [P]."""
-    return np.asarray(np.bitwise_count(masks.words).sum(axis=(1, 2), dtype=np.int64))
+    return tallied(masks)[0]
 
 
 def lane_words(lanes: Counts, words: int) -> Words:
@@ -160,8 +171,9 @@ def _filled(
     stop: int,
 ) -> PassMasks:
     words = np.zeros((len(sizes), stop - start, _words_of(lanes)), np.uint64)
-    fill(read_only(packed), firsts, sizes, start, words)
-    return PassMasks(words, sizes)
+    nonzeros, needed = np.empty((2, len(sizes)), np.int64)
+    fill(read_only(packed), firsts, sizes, start, words, nonzeros, needed)
+    return PassMasks(words, sizes, tally=(nonzeros, needed))
 
 
 def _words_of(lanes: int) -> int:

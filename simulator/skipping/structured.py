@@ -19,8 +19,7 @@ from pydantic import Field, model_validator
 
 from simulator.arch.mechanism import Counts, Mechanism, PassCounts, PassMasks
 from simulator.arch.problems import wrong
-from simulator.skipping.lookahead import tallied
-from simulator.skipping.masks import read_only
+from simulator.skipping.masks import read_only, tallied
 from traces.errors import InputError, Problem
 
 

@@ -5,7 +5,7 @@ The products, their shapes and their order are the table "Products of a layer" i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -205,7 +205,7 @@ class _Program:
     def _of_rows(self, after: tuple[After, ...], time: int) -> tuple[After, ...]:
         """Wait for the rows of one time step only, where the awaited result has one row a token."""
         return tuple(
-            replace(a, rows=self._rows(time)) if self.products[a.product].m == self.tokens else a for a in after
+            a._replace(rows=self._rows(time)) if self.products[a.product].m == self.tokens else a for a in after
         )
 
     def _rows(self, time: int) -> tuple[int, int]:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,8 +46,7 @@ class OperandMask:
         return (rows, self.bits) if self.lanes_hold == "rows" else (self.bits, rows)
 
 
-@dataclass(frozen=True)
-class After:
+class After(NamedTuple):
     """A product must wait for another one.
 
     Attributes
@@ -67,8 +65,7 @@ class After:
     rows: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True)
-class Epilogue:
+class Epilogue(NamedTuple):
     """What happens to a product's M x N outputs after the array, totals in values.
 
     Attributes
@@ -91,21 +88,9 @@ class Epilogue:
     store_accumulator_values: int = 0
     store_skip: OperandMask | None = None
 
-    @property
-    def values(self) -> tuple[int, ...]:
-        """The totals, in the order of `VALUES`."""
-        return _totals(self)
 
-
-VALUES = (
-    "load_operand_values",
-    "load_accumulator_values",
-    "gate_forward_values",
-    "gate_backward_values",
-    "store_operand_values",
-    "store_accumulator_values",
-)
-_totals = attrgetter(*VALUES)
+VALUES = Epilogue._fields[:-1]
+"""The totals of an epilogue, its first fields."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +139,10 @@ class Product:
     @cached_property
     def in_chain(self) -> bool:
         """Whether the skip operand is handed over on chip by the product before (a serial chain)."""
-        return any(a.on_chip for a in self.after)
+        for after in self.after:  # noqa: SIM110 (asked of every product: a generator takes three times as long)
+            if after.on_chip:
+                return True
+        return False
 
     @property
     def macs_dense(self) -> int:

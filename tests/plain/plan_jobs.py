@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from simulator.mapping.accounting import count_products
+from simulator.mapping.accounting import Counted, count_products
 from simulator.mapping.counts import Count
 from simulator.mapping.passes import PassTable, feed_cycles
 from simulator.mapping.places import ALIGNMENT_BYTES
@@ -153,7 +153,7 @@ class ProductJobs:
         self.writers = writers
         arch = traffic.arch
         encoded = traffic.skip.bits_read(product, tiling.tile_m, tiling.tile_k) if passes is not None else None
-        self.counts = count_products(arch, [product], passes, tiling.columns, [encoded])[0]
+        self.counts = count_products(arch, [Counted([product], passes, tiling.columns, [encoded])])[0]
         self.first_job = self.last_job = NONE
         self._last_of_rows: dict[int, int] = {}
         self.array_cycles = self.feed_cycles = 0
