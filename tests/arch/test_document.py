@@ -2,11 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
-from hypothesis import given
+import yaml
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.arch import config_root, document
 from simulator.arch.document import DEEPEST, LONGEST_BYTES, parse_document, read_document
 from traces.errors import InputError, Problem
 
@@ -194,3 +198,30 @@ def test_any_text_is_read_or_an_input_error(text: str) -> None:
         json.dumps(document.data, allow_nan=False).encode()
     assert all(problem.where.startswith("f.yaml") for problem in problems)
     assert problems
+
+
+TOKENS = ["a", "b: ", "- ", "\n", "  ", "[", "]", "{", "}", ",", ":", " ", "#", "'", '"', "-", "1", "1e3", "~", "é"]
+ODD_TOKENS = ["|", ">", ": >-\n  a", "- |\n   b\n", "&x", "*x", "!t", "?", "%", "@", "`", "---", "...", "\\", "\\x41"]
+
+
+@settings(max_examples=2000)
+@given(st.lists(st.sampled_from(TOKENS + ODD_TOKENS), max_size=14).map("".join))
+def test_text_that_is_common_is_read_alike_by_both_parsers(text: str) -> None:
+    """libyaml and PyYAML's own parser differ in odd places, which the quick one does not get."""
+
+    def outcome(loader: type[yaml.SafeLoader]) -> Any:
+        with mock.patch.object(document, "QUICK_LOADER", loader):
+            try:
+                return document.parse_document(text, "x")
+            except InputError as error:
+                return error.problems
+
+    if document.QUICK_LOADER is yaml.SafeLoader:
+        pytest.skip("this PyYAML has no libyaml")
+    assert outcome(document.QUICK_LOADER) == outcome(yaml.SafeLoader)
+
+
+def test_shipped_files_are_common() -> None:
+    shipped = sorted(config_root().rglob("*.yaml"))
+    assert shipped
+    assert [path.name for path in shipped if not document.is_common(path.read_text(encoding="utf-8"))] == []
