@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from simulator.arch import Architecture, load_arch
-from simulator.energy import area, load_energy_table, price
+from simulator.energy import EnergyTable, area, load_energy_table, price
 from simulator.engine import Activity, ActivityBuilder, EngineName, run
 from simulator.mapping import PassCache, plan
 from simulator.report import Course, GradientZeros, Report
 from simulator.values import ValueTally, check_step, require_schedule
-from simulator.workload import lower
-from traces import Trace, statistics
+from simulator.workload import Workload, lower
+from traces import Step, Trace, statistics
 from traces.errors import InputError
 
 Steps = tuple[int | None, int | None]
@@ -73,29 +73,70 @@ def simulate(
     machines = [machine]
     if baseline:
         machines += [dense_twin(machine), bound_of(machine)]
-    runs = _Runs(machines, engine, record_intervals)
-    for done, number in enumerate(chosen):
-        if progress is not None:
-            progress(done, len(chosen))
-        runs.add(record, number, tally)
-    if progress is not None:
-        progress(len(chosen), len(chosen))
-    activities = runs.finish()
-    course, gradients = Course.of(record), tuple(runs.gradients)
-    reports = [
-        Report(
-            arch=m,
-            trace_sha256=record.sha256,
-            steps=tuple(chosen),
-            activity=activity,
-            energy=price(m, activity, table),
-            area=area(m, table),
-            course=course,
-            gradients=gradients,
-        )
-        for m, activity in zip(machines, activities, strict=True)
-    ]
+    kept = KeptSteps(record, most_bytes=0)
+    replays = replay(
+        machines, kept, chosen, engine=engine, record_intervals=record_intervals, progress=progress, tally=tally
+    )
+    reports = [priced(m, table, record, one) for m, one in zip(machines, replays, strict=True)]
     return reports[0].beside(*reports[1:]) if baseline else reports[0]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a machine did on some recorded steps, before prices."""
+
+    steps: tuple[int, ...]
+    activity: Activity
+    gradients: tuple[GradientZeros, ...]
+
+
+def priced(machine: Architecture, table: EnergyTable, trace: Trace, replayed: Replay) -> Report:
+    """Put prices to what a machine did."""
+    return Report(
+        arch=machine,
+        trace_sha256=trace.sha256,
+        steps=replayed.steps,
+        activity=replayed.activity,
+        energy=price(machine, replayed.activity, table),
+        area=area(machine, table),
+        course=Course.of(trace),
+        gradients=replayed.gradients,
+    )
+
+
+def replay(
+    machines: Sequence[Architecture],
+    kept: KeptSteps,
+    steps: Sequence[int],
+    *,
+    engine: EngineName = "compiled",
+    record_intervals: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    tally: ValueTally | None = None,
+) -> list[Replay]:
+    """Replay recorded steps on several machines, which share what is counted of their masks.
+
+    Machines that are the same run once. Parameters are those of `simulate`; timeline and values are the first
+    machine's.
+    """
+    builders = {machine.digest: ActivityBuilder() for machine in machines}
+    different = {machine.digest: machine for machine in reversed(machines)}
+    gradients = []
+    for done, number in enumerate(steps):
+        if progress is not None:
+            progress(done, len(steps))
+        one = kept.get(number)
+        gradients.append(one.gradients)
+        for digest, builder in builders.items():
+            machine = different[digest]
+            step_plan = plan(machine, one.workload, one.cache)
+            if tally is not None and machine is machines[0]:
+                check_step(machine, step_plan, one.step, one.cache, tally, str(kept.trace.path))
+            builder.add(number, step_plan, run(step_plan, engine, record_intervals and machine is machines[0]))
+    if progress is not None:
+        progress(len(steps), len(steps))
+    activities = {digest: builder.finish() for digest, builder in builders.items()}
+    return [Replay(tuple(steps), activities[m.digest], tuple(gradients)) for m in machines]
 
 
 def select_steps(trace: Trace, steps: Steps | None) -> list[int]:
@@ -131,39 +172,51 @@ def bound_of(machine: Architecture) -> Architecture:
     return machine.with_mechanism(machine.skipping.bound(machine.array.rows, machine.array.columns))
 
 
-@dataclass
-class _Runs:
-    """One replay on several machines that share the pass tables of each step."""
+@dataclass(frozen=True)
+class KeptStep:
+    """A recorded step, what it lowers to, and what was counted of its masks so far."""
 
-    machines: list[Architecture]
-    engine: EngineName
-    record_intervals: bool
-    builders: dict[str, ActivityBuilder] = field(default_factory=dict)
-    gradients: list[GradientZeros] = field(default_factory=list)
+    step: Step
+    gradients: GradientZeros
+    workload: Workload
+    cache: PassCache
 
-    def add(self, trace: Trace, number: int, tally: ValueTally | None) -> None:
-        """Replay a step on every machine, and check its values on the first; machines that are the same run once."""
-        step = trace.step(number)
-        zeros = statistics.total(statistics.step_rows(step, trace.layers))
-        self.gradients.append(GradientZeros(number, zeros["zeros"], zeros["elements"]))
-        workload = lower(trace, step)
-        cache = PassCache()
-        seen = set()
-        for i, machine in enumerate(self.machines):
-            digest = machine.digest
-            if digest in seen:
-                continue
-            seen.add(digest)
-            step_plan = plan(machine, workload, cache)
-            if tally is not None and i == 0:
-                check_step(machine, step_plan, step, cache, tally, str(trace.path))
-            times = run(step_plan, self.engine, self.record_intervals and i == 0)
-            self.builders.setdefault(digest, ActivityBuilder()).add(workload.step, step_plan, times)
 
-    def finish(self) -> list[Activity]:
-        """Give the activity of each machine."""
-        done = {digest: builder.finish() for digest, builder in self.builders.items()}
-        return [done[machine.digest] for machine in self.machines]
+class KeptSteps:
+    """Recorded steps of one trace, kept for several replays on different machines.
+
+    Parameters
+    ----------
+    trace : Trace
+        Open for as long as steps are asked for.
+    most_bytes : int
+        About as many bytes of masks and of what was counted of them are kept; the step used longest ago goes first.
+        The newest stays in any case.
+    threads : int, optional
+        See `PassCache`.
+    """
+
+    def __init__(self, trace: Trace, most_bytes: int, threads: int | None = None) -> None:
+        self.trace, self.most_bytes, self.threads = trace, most_bytes, threads
+        self._steps: dict[int, KeptStep] = {}
+
+    def get(self, number: int) -> KeptStep:
+        """Give a recorded step by its number."""
+        kept = self._steps.pop(number, None)
+        if kept is None:
+            step = self.trace.step(number)
+            zeros = statistics.total(statistics.step_rows(step, self.trace.layers))
+            gradients = GradientZeros(number, zeros["zeros"], zeros["elements"])
+            kept = KeptStep(step, gradients, lower(self.trace, step), PassCache(self.threads))
+        self._steps[number] = kept  # as the newest
+        while len(self._steps) > 1 and self.nbytes > self.most_bytes:
+            del self._steps[next(iter(self._steps))]
+        return kept
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of masks and counts that are kept."""
+        return sum(kept.step.nbytes + kept.cache.nbytes for kept in self._steps.values())
 
 
 def step_range(text: str) -> Steps:

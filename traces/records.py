@@ -79,6 +79,12 @@ class Step:
     valid_steps: Counts | None
     layers: dict[str, LayerRecord]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its masks and values."""
+        tensors = [tensor for layer in self.layers.values() for tensor in layer.tensors.values()]
+        return sum(t.packed.nbytes if isinstance(t, BitMask) else t.nbytes for t in tensors)
+
 
 def member_name(step: int, layer: str, tensor: str) -> str:
     """Name the member that holds one tensor, without its `.npy`."""

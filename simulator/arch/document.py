@@ -149,7 +149,7 @@ def parse_document(text: str, source: str) -> Document:
 
 
 def is_common(text: str) -> bool:
-    """Whether both of PyYAML's parsers read a text alike: they differ in tabs, tags, blocks, ``?``, ``---`` and such."""
+    """Whether both of PyYAML's parsers read a text alike: they differ in tabs, tags, blocks, ``?`` and ``---``."""
     told = _COMMENT_LINE.sub("", text)
     return _COMMON_CHARACTERS.fullmatch(text) is not None and _UNCOMMON.search(told) is None
 

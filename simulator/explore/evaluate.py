@@ -1,4 +1,8 @@
-"""One point, one row: a pure function that any process can call."""
+"""One point, one row: a pure function that any process can call.
+
+A process keeps what its next points may share: the trace and its lowered steps, what was counted of their masks,
+replays of machines that differ in their prices alone, and the figures of dense twins and bounds.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,22 @@ from functools import lru_cache
 from pathlib import Path
 
 from simulator.arch import Architecture
+from simulator.energy import EnergyTable, load_energy_table
 from simulator.explore.points import Cell, Point, Refusal, Settings
-from simulator.report import Report
-from simulator.run import bound_of, dense_twin, simulate
+from simulator.report import Report, energy_saving, speedup
+from simulator.run import KeptSteps, Replay, bound_of, dense_twin, priced, replay, select_steps
 from traces import Trace
 from traces.errors import InputError
 
 Row = dict[str, Cell]
 
-KEPT_REPORTS = 64
-"""Reports that a process keeps: a sweep over skipping alone has one dense twin and one bound for all its
-points."""
+KEPT_STEP_BYTES = 1 << 28
+"""Masks of recorded steps, and what was counted of them, that a process keeps."""
+KEPT_REPLAYS = 8
+"""Whole replays that a process keeps, for points that differ in their energy table alone."""
+KEPT_TABLES = 16
+KEPT_FIGURES = 1 << 14
+"""Machines whose figures (some 30 numbers each) a process keeps: many points may have one dense twin."""
 
 
 def evaluate(point: Point) -> Row:
@@ -32,28 +41,27 @@ def evaluate(point: Point) -> Row:
         A row of the table (see `simulator.explore.table`). Where the machine cannot run the trace, for
         instance because no tile fits its buffers, ``status`` is ``invalid`` and ``error`` says why.
     """
-    recorded = point.recorded
+    recorded, machine = point.recorded, point.machine
     first, last = recorded.steps[0], recorded.steps[-1] + 1
     row: Row = {
         "key": point.key,
         "status": "ok",
-        "arch": point.machine.name,
-        "arch_digest": point.machine.digest,
+        "arch": machine.name,
+        "arch_digest": machine.digest,
         **dict(point.settings),
         "trace": recorded.path.name,
         "trace_sha256": recorded.sha256,
         "steps": f"{first}:{last}",
         "steps_replayed": len(recorded.steps),
     }
-    machine = point.machine
     try:
-        report, baseline, bound = (
-            _replay(m, point.prices_digest, recorded.path, recorded.sha256, first, last)
+        own, dense, bound = (
+            _figures(m, point.prices_digest, recorded.path, recorded.sha256, first, last)
             for m in (machine, dense_twin(machine), bound_of(machine))
         )
     except InputError as error:
         return {**row, "status": "invalid", "error": "; ".join(map(str, error.problems))}
-    return {**row, **measures(report.beside(baseline, bound))}
+    return {**row, **own, **compared(own, dense, bound)}
 
 
 def refused(refusal: Refusal) -> Row:
@@ -87,23 +95,53 @@ def measures(report: Report) -> Row:
         "dram_read_bytes": totals["dram_read_bytes"],
         "dram_write_bytes": totals["dram_write_bytes"],
         "utilization": float(report.utilization),
-        "speedup": report.speedup,
-        "energy_saving": report.energy_saving,
-        "bound_speedup": report.bound_speedup,
     }
 
 
-@lru_cache(maxsize=KEPT_REPORTS)
-def _replay(machine: Architecture, prices_digest: str, path: Path, sha256: str, first: int, last: int) -> Report:
-    """Replay without a baseline; the same replay is done once by a process, whichever points ask for it.
+def compared(own: Row, dense: Row, bound: Row) -> Row:
+    """Give the cells that tell a machine's measures against those of its dense twin and of its bound."""
+    cycles, least, most = (int(row["cycles_total"] or 0) for row in (own, bound, dense))
+    return {
+        "speedup": speedup(most, cycles),
+        "energy_saving": energy_saving(float(dense["energy_total_pj"] or 0), float(own["energy_total_pj"] or 0)),
+        "bound_speedup": speedup(most, least),
+    }
+
+
+@lru_cache(maxsize=KEPT_FIGURES)
+def _figures(machine: Architecture, prices_digest: str, path: Path, sha256: str, first: int, last: int) -> Row:
+    """Replay a machine, or price again what another one did that differs in its prices alone.
 
     The digests are there for the cache: what they stand for may change while this process lives.
     """
-    return simulate(machine, _open(path, sha256), steps=(first, last), baseline=False)
+    table = _table(machine.energy_table, machine.folder, prices_digest)
+    replayed = _replay(machine.model_copy(update={"energy_table": ""}), path, sha256, first, last)
+    return measures(priced(machine, table, _steps(path, sha256).trace, replayed))
+
+
+@lru_cache(maxsize=KEPT_REPLAYS)
+def _replay(machine: Architecture, path: Path, sha256: str, first: int, last: int) -> Replay:
+    kept = _steps(path, sha256)
+    return replay([machine], kept, select_steps(kept.trace, (first, last)))[0]
+
+
+@lru_cache(maxsize=KEPT_TABLES)
+def _table(name: str, folder: Path | None, digest: str) -> EnergyTable:
+    """Read an energy table that was seen to have this digest.
+
+    Raises
+    ------
+    InputError
+        If it has another one by now.
+    """
+    table = load_energy_table(name, relative_to=folder)
+    if table.digest != digest:
+        raise InputError.of(name, "an energy table that changed during the sweep", f"the table of SHA-256 {digest}")
+    return table
 
 
 @lru_cache(maxsize=2)
-def _open(path: Path, sha256: str) -> Trace:
+def _steps(path: Path, sha256: str) -> KeptSteps:
     """Open a trace that was seen to have this digest.
 
     Raises
@@ -114,4 +152,4 @@ def _open(path: Path, sha256: str) -> Trace:
     trace = Trace(path)
     if trace.sha256 != sha256:
         raise InputError.of(str(path), "a file that changed during the sweep", f"the file of SHA-256 {sha256}")
-    return trace
+    return KeptSteps(trace, KEPT_STEP_BYTES, threads=1)

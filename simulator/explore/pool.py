@@ -7,7 +7,6 @@ come; order and table are not its business.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -17,6 +16,10 @@ from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+MOST_IN_A_CHUNK, CHUNKS_OF_A_WORKER = 16, 8
+"""Points that lie side by side in a grid go to one process, for they share what it keeps; but each process gets
+several lots, so that all end at about the same time."""
 
 LOOK_UP_EVERY_SECONDS = 0.1
 """How often the pool asks whether it shall stop."""
@@ -53,13 +56,6 @@ def run_points(
         yield from _in_processes(points, evaluate, min(workers, len(points)), stop)
 
 
-def available_cores() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _in_this_process(
     points: Sequence[T], evaluate: Callable[[T], R], stop: Callable[[], bool]
 ) -> Iterator[tuple[int, R]]:
@@ -80,13 +76,17 @@ def _in_processes(
     executor = ProcessPoolExecutor(workers, mp_context=context)
     finished = False
     try:
+        size = max(1, min(MOST_IN_A_CHUNK, len(points) // (CHUNKS_OF_A_WORKER * workers)))
         with _interrupts_held_back():  # workers are started by the submissions, and inherit it
-            futures = {executor.submit(evaluate, point): index for index, point in enumerate(points)}
+            futures = {
+                executor.submit(_evaluated, evaluate, points[first : first + size]): first
+                for first in range(0, len(points), size)
+            }
         waiting = set(futures)
         while waiting and not stop():
             done, waiting = wait(waiting, LOOK_UP_EVERY_SECONDS, FIRST_COMPLETED)
             for future in sorted(done, key=futures.__getitem__):
-                yield futures[future], future.result()
+                yield from enumerate(future.result(), start=futures[future])
         finished = not waiting
     except BrokenProcessPool as error:
         if stop():  # what asked for the stop, such as a batch system's SIGTERM to the whole group, killed them too
@@ -102,6 +102,10 @@ def _in_processes(
                 if child.pid not in not_ours:
                     child.terminate()
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _evaluated(evaluate: Callable[[T], R], points: Sequence[T]) -> list[R]:
+    return [evaluate(point) for point in points]
 
 
 @contextmanager

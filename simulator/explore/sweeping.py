@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simulator.cpus import usable_cpus
 from simulator.explore import table
 from simulator.explore.evaluate import Row, evaluate, refused
 from simulator.explore.points import Point, enumerate_grid, no_valid_point
-from simulator.explore.pool import available_cores, run_points
+from simulator.explore.pool import run_points
 from simulator.explore.space import Space, load_space
 from simulator.report.files import check_writable, make_folder, write_text_atomically
 from traces.errors import InputError
@@ -111,7 +112,7 @@ def run_sweep(
         observe(0, len(points))
         try:
             evaluations = run_points(
-                [point for _, point in points], evaluate, workers or available_cores(), lambda: bool(stop)
+                [point for _, point in points], evaluate, workers or usable_cpus(), lambda: bool(stop)
             )
             for number, row in evaluations:
                 rows[points[number][0]] = row

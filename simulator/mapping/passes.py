@@ -7,7 +7,6 @@ tile, with the mask of the shared operand.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.arch import Architecture, Mechanism, PassCounts, PassMasks, TileMechanism
+from simulator.cpus import usable_cpus
 from simulator.mapping.skip_tiles import StoredMasks
 from simulator.skipping.masks import bits_on_lanes, full, nnz, rows_on_lanes
 from simulator.skipping.structured import BrokenPatternError
@@ -30,6 +30,7 @@ PRODUCT_NDIM = 2
 _COUNTED = tuple(f.name for f in fields(PassCounts))
 SUMS = (*_COUNTED, "busy", "taken")
 """What is summed over passes: each of `PassCounts`, cycles times lanes, and `PassTable.taken`."""
+MOST_BYTES = 1 << 26
 PAYING_WORDS = 1 << 16
 """Positions of passes from which a second thread pays: they take some 0.5 ms, and starting a thread 0.1 ms."""
 
@@ -80,6 +81,12 @@ class PassTable:
     def per_column(self) -> bool:
         """Whether the counts hold for one column, and every column tile takes the same passes."""
         return self.counts.cycles.ndim == self.nonzeros.ndim
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays, and of `sums`."""
+        counts: int = sum(getattr(self.counts, name).nbytes for name in _COUNTED)
+        return counts + self.lanes.nbytes + self.nonzeros.nbytes + 8 * len(SUMS) * len(self.nonzeros)
 
     @property
     def taken(self) -> Int64s:
@@ -143,11 +150,14 @@ class PassCache:
     ----------
     threads : int, optional
         Threads that count passes side by side; by default as many as this process may use CPUs.
+    most_bytes : int
+        About as many bytes of tables are kept, and as many of masks in their formats: those used longest ago go first.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
-        self.stored = StoredMasks()
-        self.threads = threads or len(os.sched_getaffinity(0))
+    def __init__(self, threads: int | None = None, most_bytes: int = MOST_BYTES) -> None:
+        self.stored = StoredMasks(most_bytes)
+        self.most_bytes, self._bytes = most_bytes, 0
+        self.threads = threads or usable_cpus()
         self._tables: dict[tuple[object, ...], PassTable] = {}
 
     def table(self, arch: Architecture, product: Product, tile_k: int, shape: tuple[int, int]) -> PassTable:
@@ -172,9 +182,19 @@ class PassCache:
         """
         wanted = Wanted(products, tile_k, shape)
         key = _key(arch, wanted)
-        if key not in self._tables:
-            self._tables[key] = _count(arch, wanted)
-        return self._tables[key]
+        table = self._tables.pop(key, None)
+        if table is None:
+            table = _count(arch, wanted)
+            self._bytes += table.nbytes
+        self._tables[key] = table  # as the newest
+        while self._bytes > self.most_bytes and len(self._tables) > 1:
+            self._bytes -= self._tables.pop(next(iter(self._tables))).nbytes
+        return table
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of tables and of masks in their formats."""
+        return self._bytes + self.stored.nbytes
 
     def prepare(self, arch: Architecture, wanted: Sequence[Wanted]) -> None:
         """Count many tables side by side, as far as they are not known and it pays.
@@ -186,6 +206,7 @@ class PassCache:
         if ways < 2 or sum(one.words for one in missing.values()) < PAYING_WORDS:
             return
         todo = sorted(missing.items(), key=lambda item: item[1].words)
+        counted: list[tuple[tuple[object, ...], PassTable]] = []
 
         def work() -> None:
             while todo:
@@ -194,7 +215,7 @@ class PassCache:
                 except IndexError:
                     return
                 with suppress(Exception):
-                    self._tables[key] = _count(arch, one)
+                    counted.append((key, _count(arch, one)))
 
         others = [Thread(target=work, daemon=True) for _ in range(ways - 1)]
         for thread in others:
@@ -202,6 +223,9 @@ class PassCache:
         work()
         for thread in others:
             thread.join()
+        for key, table in counted:
+            self._tables[key] = table
+            self._bytes += table.nbytes
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,26 @@ Int64s = npt.NDArray[np.int64]
 
 
 class StoredMasks:
-    """Masks in their formats, by mask and format; valid for one recorded step, and shared between machines."""
+    """Masks in their formats, by mask and format; valid for one recorded step, and shared between machines.
 
-    def __init__(self) -> None:
+    About `most_bytes` are kept; those used longest ago go first.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes, self.nbytes = most_bytes, 0
         self._stored: dict[tuple[object, ...], StoredMask] = {}
 
     def get(self, mask: OperandMask, fmt: Format, value_bits: int, formats: Formats) -> StoredMask:
         """Give a mask in a format with the segments and runs of `formats`."""
         key = (mask.key, fmt, value_bits, formats.segment, formats.run_bits)
-        if key not in self._stored:
-            self._stored[key] = StoredMask(mask.packed, mask.bits, fmt, value_bits, formats.segment, formats.run_bits)
-        return self._stored[key]
+        stored = self._stored.pop(key, None)
+        if stored is None:
+            stored = StoredMask(mask.packed, mask.bits, fmt, value_bits, formats.segment, formats.run_bits)
+            self.nbytes += stored.nbytes
+        self._stored[key] = stored  # as the newest
+        while self.nbytes > self.most_bytes and len(self._stored) > 1:
+            self.nbytes -= self._stored.pop(next(iter(self._stored))).nbytes
+        return stored
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,11 @@ class StoredMask:
         return before
 
     @property
+    def nbytes(self) -> int:
+        """Bytes that it keeps beside the mask."""
+        return int(self._before.nbytes)
+
+    @property
     def rows(self) -> int:
         """Rows of the stored tensor."""
         return int(self.packed.shape[0])

@@ -89,19 +89,21 @@ class Report:
     @property
     def speedup(self) -> float | None:
         """Dense cycles over cycles; None without a baseline."""
-        return _ratio(self.baseline, self)
+        return None if self.baseline is None else speedup(self.baseline.total_cycles, self.total_cycles)
 
     @property
     def bound_speedup(self) -> float | None:
         """Dense cycles over those of the ideal mechanism on the same machine; None without a baseline."""
-        return None if self.bound is None else _ratio(self.baseline, self.bound)
+        if self.baseline is None or self.bound is None:
+            return None
+        return speedup(self.baseline.total_cycles, self.bound.total_cycles)
 
     @property
     def energy_saving(self) -> float | None:
         """1 - energy / dense energy; None without a baseline."""
-        if self.baseline is None or not self.baseline.energy.total_pj:
+        if self.baseline is None:
             return None
-        return 1 - self.energy.total_pj / self.baseline.energy.total_pj
+        return energy_saving(self.baseline.energy.total_pj, self.energy.total_pj)
 
     @property
     def sparsity(self) -> float:
@@ -259,7 +261,11 @@ class Report:
         return to_html(self)
 
 
-def _ratio(baseline: Report | None, other: Report) -> float | None:
-    if baseline is None or not other.total_cycles:
-        return None
-    return baseline.total_cycles / other.total_cycles
+def speedup(dense_cycles: int, cycles: int) -> float | None:
+    """Dense cycles over cycles; None where nothing was done."""
+    return dense_cycles / cycles if cycles else None
+
+
+def energy_saving(dense_pj: float, pj: float) -> float | None:
+    """1 - energy / dense energy; None where the dense machine takes none."""
+    return 1 - pj / dense_pj if dense_pj else None

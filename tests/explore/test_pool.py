@@ -9,7 +9,8 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from simulator.explore.pool import available_cores, run_points
+from simulator.cpus import usable_cpus
+from simulator.explore.pool import run_points
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
@@ -63,4 +64,4 @@ def test_a_worker_that_dies_is_told_with_what_to_try() -> None:
 
 
 def test_there_is_a_core() -> None:
-    assert 1 <= available_cores() <= (os.cpu_count() or 1)
+    assert 1 <= usable_cpus() <= (os.cpu_count() or 1)

@@ -17,7 +17,7 @@ from simulator import sweep
 from simulator.commands.sweep import sweep as command
 from simulator.explore import Point, Space, enumerate_grid, run_sweep, sweeping
 from simulator.explore import evaluate as evaluation
-from simulator.run import simulate
+from simulator.run import replay, simulate
 from traces import InputError, Trace
 
 SPACE = """\
@@ -71,17 +71,37 @@ def test_a_row_says_what_the_report_says(path: Path) -> None:
 def test_twins_are_replayed_once_for_points_that_share_them(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replayed: list[str] = []
 
-    def counted(machine: Any, *rest: Any, **keys: Any) -> Any:
-        replayed.append(machine.digest)
-        return simulate(machine, *rest, **keys)
+    def counted(machines: Any, *rest: Any, **keys: Any) -> Any:
+        replayed.extend(machine.digest for machine in machines)
+        return replay(machines, *rest, **keys)
 
-    monkeypatch.setattr(evaluation, "simulate", counted)
+    monkeypatch.setattr(evaluation, "replay", counted)
+    evaluation._figures.cache_clear()
     evaluation._replay.cache_clear()
     axes = {"skipping.depth": [5, 6, 7, 9]}
     space = Space.parse({"name": "x", "archs": ["small.yaml"], "traces": ["b.npz"], "axes": axes}, path.parent)
     for point in enumerate_grid(space).points:
         evaluation.evaluate(point)
     assert len(replayed) == len(set(replayed)) == 4 + 2
+
+
+def test_points_that_differ_in_prices_alone_are_replayed_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replays: list[int] = []
+
+    def counted(machines: Any, *rest: Any, **keys: Any) -> Any:
+        replays.append(1)
+        return replay(machines, *rest, **keys)
+
+    monkeypatch.setattr(evaluation, "replay", counted)
+    evaluation._figures.cache_clear()
+    evaluation._replay.cache_clear()
+    axes = {"energy_table": ["cmos_45nm", "cmos_14nm", "cmos_7nm"]}
+    space = Space.parse({"name": "x", "archs": ["small.yaml"], "traces": ["b.npz"], "axes": axes}, path.parent)
+    rows = [evaluation.evaluate(point) for point in enumerate_grid(space).points]
+    assert len(replays) == 3  # the machine, its dense twin and its bound
+    energies = [simulate(p.machine, path.parent / "b.npz").energy.total_pj for p in enumerate_grid(space).points]
+    assert [row["energy_total_pj"] for row in rows] == energies
+    assert len(set(energies)) == 3
 
 
 def test_serial_and_parallel_sweeps_write_the_same_bytes(path: Path, tmp_path: Path) -> None:
@@ -138,18 +158,18 @@ def test_sweep_takes_a_mapping_relative_to_the_current_folder(path: Path, monkey
 def test_a_point_that_the_machine_cannot_run_is_a_row_with_the_reason(
     path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def fails_at_three_rows(machine: Any, *rest: Any, **keys: Any) -> Any:
-        if machine.array.rows == 3:
+    def fails_at_three_rows(machines: Any, *rest: Any, **keys: Any) -> Any:
+        if machines[0].array.rows == 3:
             raise InputError.of("memory.buffers", "no tile that fits", "larger buffers")
-        return simulate(machine, *rest, **keys)
+        return replay(machines, *rest, **keys)
 
+    evaluation._figures.cache_clear()
     evaluation._replay.cache_clear()
-    monkeypatch.setattr(evaluation, "simulate", fails_at_three_rows)
+    monkeypatch.setattr(evaluation, "replay", fails_at_three_rows)
     outcome = run_sweep(sweeping.load_space(path), tmp_path, 1)
     assert outcome.invalid["memory.buffers: found no tile that fits; expected larger buffers"] == 8
     failed = [row for row in outcome.rows if row.get("array.rows") == 3 and row.get("skipping.refill") == 2]
     assert all(row["status"] == "invalid" and len(str(row["key"])) == 64 for row in failed)
-    evaluation._replay.cache_clear()
 
 
 def test_a_sweep_in_which_no_point_can_run_is_refused_and_writes_nothing(

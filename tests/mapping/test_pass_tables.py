@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain.cases import MECHANISMS, machine, networks, write_trace
+from plain.cases import MECHANISMS, TINY_MEMORY, machine, networks, write_trace
 
 from simulator.arch import PassCounts
-from simulator.mapping import PassCache, PassTable, passes
+from simulator.mapping import PassCache, PassTable, passes, plan
 from simulator.workload import Product, Workload, lower
 from traces.errors import InputError
 
@@ -98,6 +98,23 @@ def test_threads_count_what_one_thread_counts(
         ours = [many.tables(arch, w.products, w.tile_k, w.shape) for w in wanted]
     for table, w in zip(ours, wanted, strict=True):
         same(table, one.tables(arch, w.products, w.tile_k, w.shape))
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(networks(), MECHANISMS, st.integers(0, 3000), st.sampled_from(["dense", "csc"]))
+def test_a_cache_that_forgets_changes_no_plan(
+    network: dict[str, Any], mechanism: dict[str, Any], most_bytes: int, fmt: str
+) -> None:
+    workload, small = lowered(network), PassCache(most_bytes=most_bytes)
+    for rows in (2, 3, 2):
+        memory = {**TINY_MEMORY, "mapping": {}, "formats": {"skip": fmt}}
+        arch = machine(array={"rows": rows, "columns": 3}, skipping=mechanism, memory=memory)
+        ours, fresh = plan(arch, workload, small), plan(arch, workload)
+        assert np.array_equal(ours.job_array_cycles, fresh.job_array_cycles)
+        assert np.array_equal(ours.load_dram_bytes, fresh.load_dram_bytes)
+    newest = max(t.nbytes for t in small._tables.values())
+    assert sum(t.nbytes for t in small._tables.values()) == small._bytes <= max(most_bytes, newest)
+    assert sum(s.nbytes for s in small.stored._stored.values()) == small.stored.nbytes
 
 
 def test_a_mask_that_a_thread_cannot_count_is_refused_by_the_caller() -> None:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = ("simulator", "traces")
 
 FLOORS = [
-    {"traces", "simulator.compiling"},
+    {"traces", "simulator.compiling", "simulator.cpus"},
     {"simulator.arch"},
     {"simulator.workload", "simulator.skipping", "simulator.memory"},
     {"simulator.mapping"},
