@@ -1,0 +1,1 @@
+"""Other simulators, run for real in environments of their own."""
