@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from simulator.arch import Architecture, load_arch
 from simulator.energy import area, load_energy_table, price
-from simulator.engine import Activity, ActivityBuilder, EngineName, run
+from simulator.engine import MOST_ROWS, Activity, ActivityBuilder, EngineName, StepActivity, run
 from simulator.mapping import PassCache, plan
 from simulator.report import Course, GradientZeros, Report
 from simulator.values import ValueTally, check_step, require_schedule
@@ -29,6 +29,7 @@ def simulate(
     record_intervals: bool = False,
     progress: Callable[[int, int], None] | None = None,
     check_values: bool | ValueTally = False,
+    most_rows: int = MOST_ROWS,
 ) -> Report:
     """Replay a trace on a machine.
 
@@ -50,6 +51,9 @@ def simulate(
         Also compute every product through the machine's schedule and compare it with numpy's, and the schedule's
         cycles with those counted; a tally counts what was checked. The report is the same. The dense twin and the
         bound are not computed.
+    most_rows : int
+        Products of steps that the report lists one by one. A run with more of them lists each product once, summed over
+        the steps, so that memory does not grow with their number; every other figure is the same.
 
     Returns
     -------
@@ -58,8 +62,9 @@ def simulate(
     Raises
     ------
     InputError
-        If the machine or the trace is not as it must be, no recorded step is within `steps`, or values shall be
-        checked that are not finite or on a mechanism whose schedule is not stated.
+        If the machine or the trace is not as it must be, no recorded step is within `steps`, values shall be
+        checked that are not finite or on a mechanism whose schedule is not stated, or a timeline of the steps would
+        have more intervals than are kept.
     Mismatch
         If a value or a cycle that was checked is wrong, which would be a bug of the model.
     """
@@ -73,7 +78,7 @@ def simulate(
     machines = [machine]
     if baseline:
         machines += [dense_twin(machine), bound_of(machine)]
-    runs = _Runs(machines, engine, record_intervals)
+    runs = _Runs(machines, engine, record_intervals, most_rows)
     for done, number in enumerate(chosen):
         if progress is not None:
             progress(done, len(chosen))
@@ -138,6 +143,7 @@ class _Runs:
     machines: list[Architecture]
     engine: EngineName
     record_intervals: bool
+    most_rows: int
     builders: dict[str, ActivityBuilder] = field(default_factory=dict)
     gradients: list[GradientZeros] = field(default_factory=list)
 
@@ -148,17 +154,20 @@ class _Runs:
         self.gradients.append(GradientZeros(number, zeros["zeros"], zeros["elements"]))
         workload = lower(trace, step)
         cache = PassCache()
-        seen = set()
+        done: dict[str, StepActivity] = {}
         for i, machine in enumerate(self.machines):
             digest = machine.digest
-            if digest in seen:
+            if digest in done:
                 continue
-            seen.add(digest)
             step_plan = plan(machine, workload, cache)
             if tally is not None and i == 0:
                 check_step(machine, step_plan, step, cache, tally, str(trace.path))
             times = run(step_plan, self.engine, self.record_intervals and i == 0)
-            self.builders.setdefault(digest, ActivityBuilder()).add(workload.step, step_plan, times)
+            done[digest] = StepActivity.of(workload.step, step_plan, times)
+            del step_plan, times  # or they would stay while the next machine's are made
+        found = done[self.machines[-1].digest].has_zeros  # the bound's, where there is one
+        for digest, one in done.items():
+            self.builders.setdefault(digest, ActivityBuilder(self.most_rows)).append(one, found)
 
     def finish(self) -> list[Activity]:
         """Give the activity of each machine."""
