@@ -81,7 +81,7 @@ def replay(name: str, size: Size, steps: int, machine: str = "staged_window", va
 
 
 def measure(
-    large: Size = LARGE, large_steps: int = 96, small: Size = SMALL, small_steps: int = 20_000, values: bool = False
+    large: Size = LARGE, large_steps: int = 96, small: Size = SMALL, small_steps: int = 10_000, values: bool = False
 ) -> list[Peak]:
     """Measure one large step, as many as make 20 GB, and very many small ones, once and twice as many.
 
