@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from simulator.arch import Architecture, load_arch
 from simulator.energy import EnergyTable, area, load_energy_table, price
-from simulator.engine import Activity, ActivityBuilder, EngineName, run
+from simulator.engine import MOST_ROWS, Activity, ActivityBuilder, EngineName, StepActivity, run
 from simulator.mapping import PassCache, plan
 from simulator.report import Course, GradientZeros, Report
 from simulator.values import ValueTally, check_step, require_schedule
@@ -29,6 +29,7 @@ def simulate(
     record_intervals: bool = False,
     progress: Callable[[int, int], None] | None = None,
     check_values: bool | ValueTally = False,
+    most_rows: int = MOST_ROWS,
 ) -> Report:
     """Replay a trace on a machine.
 
@@ -50,6 +51,9 @@ def simulate(
         Also compute every product through the machine's schedule and compare it with numpy's, and the schedule's
         cycles with those counted; a tally counts what was checked. The report is the same. The dense twin and the
         bound are not computed.
+    most_rows : int
+        Products of steps that the report lists one by one. A run with more of them lists each product once, summed over
+        the steps, so that memory does not grow with their number; every other figure is the same.
 
     Returns
     -------
@@ -58,8 +62,9 @@ def simulate(
     Raises
     ------
     InputError
-        If the machine or the trace is not as it must be, no recorded step is within `steps`, or values shall be
-        checked that are not finite or on a mechanism whose schedule is not stated.
+        If the machine or the trace is not as it must be, no recorded step is within `steps`, values shall be
+        checked that are not finite or on a mechanism whose schedule is not stated, or a timeline of the steps would
+        have more intervals than are kept.
     Mismatch
         If a value or a cycle that was checked is wrong, which would be a bug of the model.
     """
@@ -75,7 +80,14 @@ def simulate(
         machines += [dense_twin(machine), bound_of(machine)]
     kept = KeptSteps(record, most_bytes=0)
     replays = replay(
-        machines, kept, chosen, engine=engine, record_intervals=record_intervals, progress=progress, tally=tally
+        machines,
+        kept,
+        chosen,
+        engine=engine,
+        record_intervals=record_intervals,
+        progress=progress,
+        tally=tally,
+        most_rows=most_rows,
     )
     reports = [priced(m, table, record, one) for m, one in zip(machines, replays, strict=True)]
     return reports[0].beside(*reports[1:]) if baseline else reports[0]
@@ -113,30 +125,40 @@ def replay(
     record_intervals: bool = False,
     progress: Callable[[int, int], None] | None = None,
     tally: ValueTally | None = None,
+    most_rows: int = MOST_ROWS,
 ) -> list[Replay]:
     """Replay recorded steps on several machines, which share what is counted of their masks.
 
     Machines that are the same run once. Parameters are those of `simulate`; timeline and values are the first
     machine's.
     """
-    builders = {machine.digest: ActivityBuilder() for machine in machines}
-    different = {machine.digest: machine for machine in reversed(machines)}
+    different: dict[str, Architecture] = {}
+    for machine in machines:
+        different.setdefault(machine.digest, machine)
+    builders = {digest: ActivityBuilder(most_rows) for digest in different}
     gradients = []
     for done, number in enumerate(steps):
         if progress is not None:
             progress(done, len(steps))
         one = kept.get(number)
         gradients.append(one.gradients)
-        for digest, builder in builders.items():
-            machine = different[digest]
+        activities: dict[str, StepActivity] = {}
+        for digest, machine in different.items():
             step_plan = plan(machine, one.workload, one.cache)
-            if tally is not None and machine is machines[0]:
+            first = machine is machines[0]
+            if tally is not None and first:
                 check_step(machine, step_plan, one.step, one.cache, tally, str(kept.trace.path))
-            builder.add(number, step_plan, run(step_plan, engine, record_intervals and machine is machines[0]))
+            times = run(step_plan, engine, record_intervals and first)
+            activities[digest] = StepActivity.of(number, step_plan, times)
+            del step_plan, times  # or they would stay while the next machine's are made
+        del one
+        found = activities[machines[-1].digest].has_zeros  # the bound's, where there is one
+        for digest, activity in activities.items():
+            builders[digest].append(activity, found)
     if progress is not None:
         progress(len(steps), len(steps))
-    activities = {digest: builder.finish() for digest, builder in builders.items()}
-    return [Replay(tuple(steps), activities[m.digest], tuple(gradients)) for m in machines]
+    finished = {digest: builder.finish() for digest, builder in builders.items()}
+    return [Replay(tuple(steps), finished[m.digest], tuple(gradients)) for m in machines]
 
 
 def select_steps(trace: Trace, steps: Steps | None) -> list[int]:
@@ -204,14 +226,18 @@ class KeptSteps:
         """Give a recorded step by its number."""
         kept = self._steps.pop(number, None)
         if kept is None:
+            self._forget(keep=0)
             step = self.trace.step(number)
             zeros = statistics.total(statistics.step_rows(step, self.trace.layers))
             gradients = GradientZeros(number, zeros["zeros"], zeros["elements"])
             kept = KeptStep(step, gradients, lower(self.trace, step), PassCache(self.threads))
         self._steps[number] = kept  # as the newest
-        while len(self._steps) > 1 and self.nbytes > self.most_bytes:
-            del self._steps[next(iter(self._steps))]
+        self._forget(keep=1)
         return kept
+
+    def _forget(self, keep: int) -> None:
+        while len(self._steps) > keep and self.nbytes > self.most_bytes:
+            del self._steps[next(iter(self._steps))]
 
     @property
     def nbytes(self) -> int:

@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-from simulator.engine.activity import Activity, ActivityBuilder, ProductKey
+from simulator.engine.activity import MOST_ROWS, Activity, ActivityBuilder, ProductKey, StepActivity
 from simulator.engine.times import STALLS, UNITS, Interval, StepTimes
 from simulator.mapping import Plan
 
@@ -11,6 +11,7 @@ ENGINES: tuple[str, ...] = get_args(EngineName)
 
 __all__ = [
     "ENGINES",
+    "MOST_ROWS",
     "STALLS",
     "UNITS",
     "Activity",
@@ -18,6 +19,7 @@ __all__ = [
     "EngineName",
     "Interval",
     "ProductKey",
+    "StepActivity",
     "StepTimes",
     "run",
 ]

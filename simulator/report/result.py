@@ -214,19 +214,25 @@ class Report:
         return report
 
     def products(self) -> list[dict[str, Any]]:
-        """List the products with MACs in program order; a serial product has one entry a time step."""
+        """List the products with MACs in program order; a serial product has one entry a time step.
+
+        Of a folded run (see `Activity`), an entry's ``step`` is None, and ``steps`` says how many it sums.
+        """
         activity, rows = self.activity, []
         columns = (
+            activity.steps,
             activity.counts[:, Count.MACS_DENSE],
             activity.counts[:, Count.MACS_EXECUTED],
             activity.array_cycles,
             activity.start,
             activity.end,
         )
-        for key, dense, executed, cycles, start, end in zip(activity.keys, *(c.tolist() for c in columns), strict=True):
+        table = zip(activity.keys, *(c.tolist() for c in columns), strict=True)
+        for key, steps, dense, executed, cycles, start, end in table:
             if key.k == 0:
                 continue
-            row = {"step": key.step, "layer": key.layer, "product": key.product}
+            row = {"step": key.step} | ({"steps": steps} if activity.folded else {})
+            row |= {"layer": key.layer, "product": key.product}
             row |= {} if key.time is None else {"time": key.time}
             row |= {"m": key.m, "k": key.k, "n": key.n, "macs_dense": dense, "macs_executed": executed}
             rows.append({**row, "cycles": cycles, "start": start, "end": end})

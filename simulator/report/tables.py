@@ -28,6 +28,7 @@ def product_frame(report: Report) -> pd.DataFrame:
         which count from the beginning of the run; ``energy_<component>_pj`` and their sum ``energy_pj``. ``time``
         is missing where the product is not of a serial chain. The array's cycles and the stalls sum to the run's
         cycles, and energies to the run's energy: leakage is dealt out by the cycles that a product takes of the run.
+        Of a folded run (see `Activity`), ``step`` is missing, and a column ``steps`` says how many a row sums.
     """
     import pandas as pd
 
@@ -35,12 +36,14 @@ def product_frame(report: Report) -> pd.DataFrame:
     fields = ("step", "layer", "product", "time", "phase", "recorded", "m", "k", "n")
     columns: dict[str, Any] = {name: [getattr(key, name) for key in activity.keys] for name in fields}
     columns["time"] = pd.array(columns["time"], dtype="Int64")
+    if activity.folded:
+        columns = {"step": pd.array(columns.pop("step"), dtype="Int64"), "steps": activity.steps, **columns}
     columns |= {name: activity.counts[:, index] for index, name in enumerate(COUNTS)}
     columns["array_cycles"] = activity.array_cycles
     columns |= {f"stall_{reason}_cycles": activity.stalls[:, index] for index, reason in enumerate(STALLS)}
     columns |= {"start_cycle": activity.start, "end_cycle": activity.end}
     columns |= _energy_columns(report)
-    whole = dict.fromkeys(("step", "m", "k", "n"), np.int64)
+    whole = dict.fromkeys(("m", "k", "n") if activity.folded else ("step", "m", "k", "n"), np.int64)
     return pd.DataFrame(columns).astype({**whole, "recorded": bool})
 
 

@@ -8,8 +8,6 @@ from fractions import Fraction
 from math import fsum
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from simulator.report.course import Course
 
 if TYPE_CHECKING:
@@ -211,15 +209,13 @@ class StepCosts:
     def __init__(self, report: Report) -> None:
         activity, steps = report.activity, report.steps
         self.cycles = [activity.step_cycles.get(number, 0) for number in steps]
-        place = {number: index for index, number in enumerate(steps)}
-        counts = np.zeros((len(steps), activity.counts.shape[1]), dtype=np.int64)
-        np.add.at(counts, [place[key.step] for key in activity.keys], activity.counts)
+        counts = dict(zip(activity.step_cycles, activity.step_counts, strict=True))
         energy_pj = [
             [
-                line.pj_each * (cycles if line.counter is None else int(row[line.counter]))
+                line.pj_each * (cycles if line.counter is None else int(counts[number][line.counter]))
                 for line in report.energy.lines
             ]
-            for cycles, row in zip(self.cycles, counts, strict=True)
+            for number, cycles in zip(steps, self.cycles, strict=True)
         ]
         self.joules = [fsum(lines) * JOULES_PER_PJ for lines in energy_pj]
         self._hertz = report.arch.clock_mhz * 1e6

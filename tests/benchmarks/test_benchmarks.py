@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import math
 
-from benchmarks import events, replay
+from benchmarks import events, kernels, replay, sweep
 from benchmarks.rows import Row, table
+
+SMALL = {"hidden": 16, "T": 3, "B": 4}
 
 
 def test_rows_are_finite_and_the_table_holds_them() -> None:
-    rows = [*replay.measure(hidden=16, T=3, B=4, times=1), *events.measure(times=1)]
-    assert [r.name for r in rows] == ["step", "dh", "events"]
+    axes = {"skipping.depth": [4, 8]}
+    rows = [
+        *replay.measure(**SMALL, times=1),
+        *kernels.measure(**SMALL, times=1),
+        *events.measure(times=1),
+        *sweep.measure(**SMALL, axes=axes, workers=1),
+    ]
+    names = [f"kernel: {name}" for name in kernels.MECHANISMS]
+    assert [r.name for r in rows] == [
+        *("step", "step, with reading", "dh", names[0], *names),
+        *("events", "sweep"),
+    ]
     assert all(math.isfinite(r.ratio) and r.ours > 0 and r.rival > 0 for r in rows)
     page = table(rows, "1", 0.1)
     assert all(f"| {r.name} |" in page for r in rows)

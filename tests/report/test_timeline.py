@@ -97,6 +97,7 @@ def activities(draw: st.DrawFn) -> Activity:
     none = np.zeros(0, dtype=np.int64)
     return Activity(
         keys=(),
+        steps=none,
         counts=none.reshape(0, len(COUNTS)),
         array_cycles=none,
         start=none,
@@ -106,6 +107,7 @@ def activities(draw: st.DrawFn) -> Activity:
         busy_cycles={},
         dram_commands={},
         step_cycles=step_cycles,
+        step_counts=np.zeros((len(step_cycles), len(COUNTS)), dtype=np.int64),
         events=0,
         intervals=tuple(intervals),
     )
