@@ -6,6 +6,7 @@ description, because what runs on it was pruned for it.
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -78,12 +79,50 @@ class Weights(BaseModel):
         if self.file is None:
             assert self.density is not None
             return _packed(_Draw(stem, self.density, self.seed), shape, stem != name)
-        path = Path(self.file) if folder is None else folder / self.file
+        return _packed(_Stored(stem, *self._state(self.file, folder)), shape, stem != name)
+
+    def version(self, folder: Path | None = None) -> str:
+        """Tell one state of the masks from another where these keys do not: a file, and when it was changed.
+
+        Raises
+        ------
+        InputError
+            If there is no such file.
+        """
+        if self.file is None:
+            return ""
+        path, changed_ns = self._state(self.file, folder)
+        return f"{path}\0{changed_ns}"
+
+    def file_digest(self, folder: Path | None = None) -> str:
+        """SHA-256 (hex) of the file's bytes; empty where there is none.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read.
+        """
+        if self.file is None:
+            return ""
+        path, _ = self._state(self.file, folder)
         try:
-            changed_ns = path.stat().st_mtime_ns
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            raise InputError.of(f"weights.file {path}", error.strerror or str(error), EXPECTED) from None
-        return _packed(_Stored(stem, path, changed_ns), shape, stem != name)
+            raise _unreadable(path, error) from None
+
+    @staticmethod
+    def _state(file: str, folder: Path | None) -> tuple[Path, int]:
+        """Where the file is, and when it was changed."""
+        path = Path(file) if folder is None else folder / file
+        try:
+            return path, path.stat().st_mtime_ns
+        except OSError as error:
+            raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError.of(f"weights.file {path}", error.strerror or str(error), EXPECTED)
 
 
 @dataclass(frozen=True)

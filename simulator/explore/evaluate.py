@@ -1,17 +1,20 @@
 """One point, one row: a pure function that any process can call.
 
 A process keeps what its next points may share: the trace and its lowered steps, what was counted of their masks,
-replays of machines that differ in their prices alone, and the figures of dense twins and bounds.
+replays of machines that differ in their prices or names alone, and the figures of dense twins and bounds. `order` says
+which points stand next to each other for that.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from simulator.arch import Architecture
+from simulator.arch import Architecture, Weights
 from simulator.energy import EnergyTable, load_energy_table
-from simulator.explore.points import Cell, Point, Refusal, Settings
+from simulator.explore.order import hardware_digest
+from simulator.explore.points import Cell, Point, Refusal, Settings, files_digest, named_files
 from simulator.report import Report, energy_saving, speedup
 from simulator.run import KeptSteps, Replay, bound_of, dense_twin, priced, replay, select_steps
 from traces import Trace
@@ -55,8 +58,9 @@ def evaluate(point: Point) -> Row:
         "steps_replayed": len(recorded.steps),
     }
     try:
+        _check_files(*named_files(machine), machine.folder, point.files_digest)
         own, dense, bound = (
-            _figures(m, point.prices_digest, recorded.path, recorded.sha256, first, last)
+            _figures(Hardware.of(m, point.files_digest), m.energy_table, point.prices_digest, _Span.of(point))
             for m in (machine, dense_twin(machine), bound_of(machine))
         )
     except InputError as error:
@@ -108,21 +112,57 @@ def compared(own: Row, dense: Row, bound: Row) -> Row:
     }
 
 
+@dataclass(frozen=True)
+class Hardware:
+    """A machine of which only that is compared on which its counts depend.
+
+    Attributes
+    ----------
+    machine : Architecture
+        One of those that are alike.
+    digest : str
+        See `hardware_digest`.
+    """
+
+    machine: Architecture = field(compare=False)
+    digest: str
+
+    @classmethod
+    def of(cls, machine: Architecture, digest_of_files: str) -> Hardware:
+        """Compare a machine by its digest."""
+        return cls(machine, hardware_digest(machine, digest_of_files))
+
+
+@dataclass(frozen=True)
+class _Span:
+    """The recorded steps that a point replays."""
+
+    path: Path
+    sha256: str
+    first: int
+    last: int  # not itself replayed
+
+    @classmethod
+    def of(cls, point: Point) -> _Span:
+        recorded = point.recorded
+        return cls(recorded.path, recorded.sha256, recorded.steps[0], recorded.steps[-1] + 1)
+
+
 @lru_cache(maxsize=KEPT_FIGURES)
-def _figures(machine: Architecture, prices_digest: str, path: Path, sha256: str, first: int, last: int) -> Row:
+def _figures(hardware: Hardware, table: str, prices_digest: str, span: _Span) -> Row:
     """Replay a machine, or price again what another one did that differs in its prices alone.
 
     The digests are there for the cache: what they stand for may change while this process lives.
     """
-    table = _table(machine.energy_table, machine.folder, prices_digest)
-    replayed = _replay(machine.model_copy(update={"energy_table": ""}), path, sha256, first, last)
-    return measures(priced(machine, table, _steps(path, sha256).trace, replayed))
+    machine = hardware.machine
+    prices = _table(table, machine.folder, prices_digest)
+    return measures(priced(machine, prices, _steps(span.path, span.sha256).trace, _replay(hardware, span)))
 
 
 @lru_cache(maxsize=KEPT_REPLAYS)
-def _replay(machine: Architecture, path: Path, sha256: str, first: int, last: int) -> Replay:
-    kept = _steps(path, sha256)
-    return replay([machine], kept, select_steps(kept.trace, (first, last)))[0]
+def _replay(hardware: Hardware, span: _Span) -> Replay:
+    kept = _steps(span.path, span.sha256)
+    return replay([hardware.machine], kept, select_steps(kept.trace, (span.first, span.last)))[0]
 
 
 @lru_cache(maxsize=KEPT_TABLES)
@@ -138,6 +178,20 @@ def _table(name: str, folder: Path | None, digest: str) -> EnergyTable:
     if table.digest != digest:
         raise InputError.of(name, "an energy table that changed during the sweep", f"the table of SHA-256 {digest}")
     return table
+
+
+@lru_cache(maxsize=KEPT_TABLES)
+def _check_files(dram_timing: str | None, weights: Weights | None, folder: Path | None, digest: str) -> None:
+    """Look whether the files that a machine names are those that were seen to have this digest.
+
+    Raises
+    ------
+    InputError
+        If they are not there any more, or others.
+    """
+    if files_digest(dram_timing, weights, folder) != digest:
+        named = " and ".join(n for n in (dram_timing, weights and weights.file) if n)
+        raise InputError.of(named, "a file that changed during the sweep", f"what has the digest {digest}")
 
 
 @lru_cache(maxsize=2)

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from simulator.arch import Architecture
+from simulator.arch import Architecture, TileMechanism, Weights, load_dram_standard
 from simulator.arch.overrides import Override, apply_overrides
 from simulator.energy import load_energy_table
 from simulator.explore.keys import machine_keys
@@ -53,6 +53,8 @@ class Point:
     recorded : Recorded
     prices_digest : str
         SHA-256 (hex) of the machine's energy table: its name alone does not tell what is in it.
+    files_digest : str
+        See `files_digest`.
     settings : tuple of (str, cell)
         The axes' values as the table shows them: null, true and false as these words, lists and mappings as
         JSON; None where the machine has no such key.
@@ -61,11 +63,12 @@ class Point:
     machine: Architecture
     recorded: Recorded
     prices_digest: str
+    files_digest: str
     settings: Settings = ()
 
     @cached_property
     def key(self) -> str:
-        """SHA-256 (hex) of what a row is made of: the machine, its prices, the trace, steps, version.
+        """SHA-256 (hex) of what a row is made of: the machine, the files that it names, the trace, steps, version.
 
         Equal keys mean equal results, whatever the space was called and wherever its files lie.
         """
@@ -76,7 +79,39 @@ class Point:
             "steps": self.recorded.steps,
             "version": __version__,
         }
+        if self.files_digest:
+            made_of["files"] = self.files_digest
         return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+
+def files_digest(dram_timing: str | None, weights: Weights | None, folder: Path | None) -> str:
+    """SHA-256 (hex) of the files that a machine names beside its energy table; empty where there is none.
+
+    Parameters
+    ----------
+    dram_timing, weights
+        See `named_files`.
+    folder : Path or None
+        What relative paths start from.
+
+    Raises
+    ------
+    InputError
+        If a file is not there, or the DRAM's is not as it must be.
+    """
+    digests: dict[str, object] = {}
+    if dram_timing is not None:
+        standard = load_dram_standard(dram_timing, folder)
+        digests["dram"] = [standard.digest, standard.energy_row]
+    if weights is not None and weights.file is not None:
+        digests["weights"] = weights.file_digest(folder)
+    return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest() if digests else ""
+
+
+def named_files(machine: Architecture) -> tuple[str | None, Weights | None]:
+    """Give what a machine says of files beside its energy table: its DRAM's standard, and its weights."""
+    timing = None if machine.ideal_memory else machine.system.dram.timing
+    return timing, machine.skipping.weights if isinstance(machine.skipping, TileMechanism) else None
 
 
 @dataclass(frozen=True)
@@ -148,7 +183,8 @@ def enumerate_grid(space: Space) -> Grid:
                 elif isinstance(recorded, str):
                     entries.append(Refusal(base.name, path, settings, recorded))
                 else:
-                    entries.append(Point(machine.machine, recorded, machine.prices_digest, settings))
+                    files = machine.files_digest
+                    entries.append(Point(machine.machine, recorded, machine.prices_digest, files, settings))
     problems = [_unknown(axis, known, space) for axis in space.axes if axis.path not in met]
     if problems:
         raise InputError(problems)
@@ -188,10 +224,11 @@ def _recorded(space: Space) -> dict[Path, Recorded | str]:
 
 @dataclass(frozen=True)
 class _Priced:
-    """A machine and the digest of its energy table."""
+    """A machine and the digests of its energy table and of the other files that it names."""
 
     machine: Architecture
     prices_digest: str
+    files_digest: str
 
 
 def _machines(
@@ -203,6 +240,7 @@ def _machines(
     """
     seen: set[Settings] = set()
     digests: dict[str, str] = {}
+    of_files: dict[tuple[str | None, Weights | None], str] = {}
     for values in itertools.product(*(axis.values for axis in axes)):
         data = base.to_dict()
         chosen = {axis.path: value for axis, value in zip(axes, values, strict=True)}
@@ -227,7 +265,10 @@ def _machines(
             if machine.energy_table not in digests:
                 table = load_energy_table(machine.energy_table, relative_to=base.folder)
                 digests[machine.energy_table] = table.digest
-            yield _Priced(machine, digests[machine.energy_table]), settings
+            named = named_files(machine)
+            if named not in of_files:
+                of_files[named] = files_digest(*named, base.folder)
+            yield _Priced(machine, digests[machine.energy_table], of_files[named]), settings
         except InputError as error:
             yield _one_line(error), settings
 

@@ -12,21 +12,26 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 MOST_IN_A_CHUNK, CHUNKS_OF_A_WORKER = 16, 8
-"""Points that lie side by side in a grid go to one process, for they share what it keeps; but each process gets
-several lots, so that all end at about the same time."""
+"""Points that stand side by side go to one process, for they share what it keeps; but each process gets several lots,
+so that all end at about the same time. A lot that would cut a group may have twice as many."""
 
 LOOK_UP_EVERY_SECONDS = 0.1
 """How often the pool asks whether it shall stop."""
 
 
 def run_points(
-    points: Sequence[T], evaluate: Callable[[T], R], workers: int, stop: Callable[[], bool] = lambda: False
+    points: Sequence[T],
+    evaluate: Callable[[T], R],
+    workers: int,
+    stop: Callable[[], bool] = lambda: False,
+    groups: Sequence[int] | None = None,
 ) -> Iterator[tuple[int, R]]:
     """Evaluate points, in whatever order they finish.
 
@@ -39,6 +44,8 @@ def run_points(
         Processes; with 1, or a single point, everything happens in this one.
     stop : callable
         Asked now and then; when it is true, no point is begun and unfinished ones are given up.
+    groups : sequence of int, optional
+        A number for each point: neighbours with the same one share most, and go to one process where groups are small.
 
     Yields
     ------
@@ -53,7 +60,7 @@ def run_points(
     if min(workers, len(points)) <= 1:
         yield from _in_this_process(points, evaluate, stop)
     else:
-        yield from _in_processes(points, evaluate, min(workers, len(points)), stop)
+        yield from _in_processes(points, evaluate, min(workers, len(points)), stop, groups)
 
 
 def _in_this_process(
@@ -66,7 +73,11 @@ def _in_this_process(
 
 
 def _in_processes(
-    points: Sequence[T], evaluate: Callable[[T], R], workers: int, stop: Callable[[], bool]
+    points: Sequence[T],
+    evaluate: Callable[[T], R],
+    workers: int,
+    stop: Callable[[], bool],
+    groups: Sequence[int] | None,
 ) -> Iterator[tuple[int, R]]:
     # Spawned, not forked: this process may have threads (numba's, a BLAS's, a progress display's, a notebook
     # kernel's), and a fork copies their locks in whatever state they are. Numba's kernels come from its cache
@@ -79,8 +90,8 @@ def _in_processes(
         size = max(1, min(MOST_IN_A_CHUNK, len(points) // (CHUNKS_OF_A_WORKER * workers)))
         with _interrupts_held_back():  # workers are started by the submissions, and inherit it
             futures = {
-                executor.submit(_evaluated, evaluate, points[first : first + size]): first
-                for first in range(0, len(points), size)
+                executor.submit(_evaluated, evaluate, points[first:stop_at]): first
+                for first, stop_at in lots(len(points), size, groups)
             }
         waiting = set(futures)
         while waiting and not stop():
@@ -102,6 +113,21 @@ def _in_processes(
                 if child.pid not in not_ours:
                     child.terminate()
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def lots(points: int, size: int, groups: Sequence[int] | None = None) -> list[tuple[int, int]]:
+    """Cut points into lots (first, the one after the last) of about `size`.
+
+    A lot ends between two groups where it can, and has at most twice as many points. Without groups all have `size`,
+    but the last one perhaps fewer.
+    """
+    cut = [0]
+    for index in range(1, points):
+        taken = index - cut[-1]
+        between = groups is None or groups[index] != groups[index - 1]
+        if (taken >= size and between) or taken >= 2 * size:
+            cut.append(index)
+    return list(pairwise([*cut, points])) if points else []
 
 
 def _evaluated(evaluate: Callable[[T], R], points: Sequence[T]) -> list[R]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.cpus import usable_cpus
 from simulator.explore import table
 from simulator.explore.evaluate import Row, evaluate, refused
+from simulator.explore.order import sharing_order
 from simulator.explore.points import Point, enumerate_grid, no_valid_point
 from simulator.explore.pool import run_points
 from simulator.explore.space import Space, load_space
@@ -94,7 +95,9 @@ def run_sweep(
         path = make_folder(out) / "results.csv"
         check_writable(path)
     grid = enumerate_grid(space)
-    points = [(index, entry) for index, entry in enumerate(grid.entries) if isinstance(entry, Point)]
+    order, groups = sharing_order(grid.points)
+    places = [index for index, entry in enumerate(grid.entries) if isinstance(entry, Point)]
+    points = [(places[number], grid.points[number]) for number in order]
     rows: list[Row | None] = [None if isinstance(e, Point) else refused(e) for e in grid.entries]
     axes = tuple(axis.path for axis in space.axes)
     done = 0
@@ -112,7 +115,7 @@ def run_sweep(
         observe(0, len(points))
         try:
             evaluations = run_points(
-                [point for _, point in points], evaluate, workers or usable_cpus(), lambda: bool(stop)
+                [point for _, point in points], evaluate, workers or usable_cpus(), lambda: bool(stop), groups
             )
             for number, row in evaluations:
                 rows[points[number][0]] = row

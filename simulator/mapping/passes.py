@@ -332,7 +332,10 @@ def _shared_mask(mechanism: TileMechanism, arch: Architecture, product: Product)
         return product.shared_mask
     name = product.shared_operand
     packed = mechanism.weights.mask(name, product.k, product.n, arch.folder)
-    return None if packed is None else OperandMask(packed, product.n, "bits", ("weights", name))
+    if packed is None:
+        return None
+    # Machines of different folders may name different files alike, and a file may change while tables are kept.
+    return OperandMask(packed, product.n, "bits", ("weights", name, mechanism.weights.version(arch.folder)))
 
 
 def _on_lanes(operand: OperandMask, lanes: int, start: int, stop: int, group: int | None = None) -> PassMasks:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -150,12 +149,9 @@ class SkipOperands:
             own = np.diff(rows * mask.packed.shape[0] // m)
             elements = np.multiply.outer(own, np.diff(columns)) * (mask.bits // n)
             return np.asarray(-(-elements * self.operand_bits // 8)).ravel()
-        stored = [
-            self.written_bytes(product, slice(*r), slice(*c))
-            for r in pairwise(rows.tolist())
-            for c in pairwise(columns.tolist())
-        ]
-        return np.array(stored, dtype=np.int64)
+        stored = self.masks.get(mask, self.formats.skip, self.operand_bits, self.formats)
+        gates = np.arange(0, stored.bits, n, dtype=np.int64)
+        return _bytes(*stored.owned_grid_bits(rows * stored.rows // m, gates[:, None] + columns)).ravel()
 
     def fetched_bytes(self, product: Product, tile_m: int, tile_k: int) -> int:
         """DRAM bytes of all tiles of a product, each fetched once."""

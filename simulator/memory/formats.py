@@ -155,6 +155,29 @@ class StoredMask:
             return self.tile_bits(rows, elements)
         return self._range_bits(rows, self._segments_up_to(elements.start), self._segments_up_to(elements.stop))
 
+    def owned_grid_bits(self, row_edges: Int64s, element_edges: Int64s) -> tuple[Int64s, Int64s]:
+        """Count the bits that the tiles of a grid own, as `owned_bits` does: two arrays int64 [row tiles, tiles].
+
+        Parameters
+        ----------
+        row_edges : int64 [row tiles + 1], ascending
+        element_edges : int64 [parts, tiles + 1], ascending along a row
+            A tile owns its run of elements in each part p: ``element_edges[p, i] <= x < element_edges[p, i + 1]``.
+        """
+        rows = np.diff(row_edges)
+        if self.fmt == "dense":
+            values = np.multiply.outer(rows, np.diff(element_edges).sum(axis=0)) * self.value_bits
+            return values, np.zeros_like(values)
+        whole = -(-self.bits // self.segment)
+        edges = np.where(element_edges == self.bits, whole, element_edges // self.segment)
+        first, stop = edges[:, :-1], edges[:, 1:]
+        corners = np.diff(self._before[row_edges[:, None, None], edges], axis=2).sum(axis=1)
+        entries = np.diff(corners, axis=0)
+        covered = np.minimum(stop * self.segment, self.bits) - np.minimum(first * self.segment, self.bits)
+        segments = np.multiply.outer(rows, (stop - first).sum(axis=0))
+        elements = np.multiply.outer(rows, covered.sum(axis=0))
+        return entries * self.value_bits, self._metadata_bits(entries, segments, elements)
+
     def whole_bits(self) -> tuple[int, int]:
         """Count (value bits, metadata bits) of the whole tensor."""
         return self.tile_bits(slice(0, self.rows), slice(0, self.bits))

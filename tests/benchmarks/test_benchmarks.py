@@ -12,16 +12,17 @@ SMALL = {"hidden": 16, "T": 3, "B": 4}
 
 def test_rows_are_finite_and_the_table_holds_them() -> None:
     axes = {"skipping.depth": [4, 8]}
+    priced_axes = {"energy_table": ["cmos_45nm", "cmos_7nm"], **axes}
     rows = [
         *replay.measure(**SMALL, times=1),
         *kernels.measure(**SMALL, times=1),
         *events.measure(times=1),
-        *sweep.measure(**SMALL, axes=axes, workers=1),
+        *sweep.measure(**SMALL, axes=axes, priced_axes=priced_axes, workers=1, processes=1),
     ]
     names = [f"kernel: {name}" for name in kernels.MECHANISMS]
     assert [r.name for r in rows] == [
         *("step", "step, with reading", "dh", names[0], *names),
-        *("events", "sweep"),
+        *("events", "sweep", "sweep, two tables", "sweep, to processes"),
     ]
     assert all(math.isfinite(r.ratio) and r.ours > 0 and r.rival > 0 for r in rows)
     page = table(rows, "1", 0.1)

@@ -8,9 +8,11 @@ import time
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from simulator.cpus import usable_cpus
-from simulator.explore.pool import run_points
+from simulator.explore.pool import lots, run_points
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
@@ -65,3 +67,27 @@ def test_a_worker_that_dies_is_told_with_what_to_try() -> None:
 
 def test_there_is_a_core() -> None:
     assert 1 <= usable_cpus() <= (os.cpu_count() or 1)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(st.integers(1, 9), max_size=9), st.integers(1, 5))
+def test_lots_cover_all_points_and_cut_only_large_groups(sizes: list[int], size: int) -> None:
+    groups = [number for number, count in enumerate(sizes) for _ in range(count)]
+    found = lots(len(groups), size, groups)
+    assert [index for first, end in found for index in range(first, end)] == list(range(len(groups)))
+    for first, end in found[:-1]:
+        assert size <= end - first <= 2 * size
+        assert groups[end] != groups[end - 1] or end - first == 2 * size
+    assert [end - first for first, end in lots(len(groups), size)][:-1] == [size] * max(0, -(-len(groups) // size) - 1)
+
+
+def test_groups_change_nothing_but_where_points_are_evaluated() -> None:
+    points = list(range(40))
+    rows = run_points(points, _process_of, 2, groups=[point // 3 for point in points])
+    processes = dict(rows)
+    assert sorted(processes) == points
+    assert all(processes[3 * g] == processes[3 * g + 1] == processes[3 * g + 2] for g in range(13))
+
+
+def _process_of(_: int) -> int:
+    return os.getpid()

@@ -197,7 +197,8 @@ def test_a_signal_keeps_the_finished_rows_whole(path: Path, tmp_path: Path, numb
     assert (outcome.signal_number, outcome.unfinished, outcome.points) == (number, 13, 16)
     every = (tmp_path / "all" / "results.csv").read_text().splitlines()
     some = (tmp_path / "some" / "results.csv").read_text().splitlines()
-    assert [line for line in some if ",ok," in line] == [line for line in every if ",ok," in line][:3]
+    assert sum(",ok," in line for line in some) == 3
+    assert some == [line for line in every if line in some]  # in the order of the grid
     assert set(some) <= set(every)
 
 

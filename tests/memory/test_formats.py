@@ -144,6 +144,25 @@ def test_every_segment_is_written_by_one_tile_however_the_tensor_is_cut(
     assert sum(tiles[-1][0]) > 0
 
 
+@settings(max_examples=200)
+@given(st.data(), masks(), LAYOUTS)
+def test_tiles_of_a_grid_own_what_each_owns_by_itself(
+    data: st.DataObject, mask: Bools, layout: tuple[str, int, int, int]
+) -> None:
+    one = stored(mask, *layout)
+    rows, bits = mask.shape
+    row_edges = sorted(data.draw(st.lists(st.integers(0, rows), min_size=1, max_size=4)))
+    tiles = data.draw(st.integers(0, 3))
+    ends = st.lists(st.integers(0, bits), min_size=tiles + 1, max_size=tiles + 1).map(sorted)
+    parts = data.draw(st.lists(ends, min_size=1, max_size=3))
+    grid = one.owned_grid_bits(np.array(row_edges), np.array(parts))
+    for i, (r, s) in enumerate(pairwise(row_edges)):
+        for j in range(tiles):
+            pieces = [one.owned_bits(slice(r, s), slice(*part[j : j + 2])) for part in parts]
+            assert (int(grid[0][i, j]), int(grid[1][i, j])) == tuple(map(sum, zip(*pieces, strict=True)))
+    assert grid[0].shape == grid[1].shape == (len(row_edges) - 1, tiles)
+
+
 @pytest.mark.parametrize("fmt", FORMATS)
 def test_an_empty_tile_has_no_bits(fmt: str) -> None:
     one = stored(np.ones((3, 70), dtype=bool), fmt)
