@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from traces.numpy_frontend.lstm import BackwardRecord, LSTMLayer, State, Weights
+from traces.numpy_frontend.lstm import BackwardRecord, LSTMLayer, State, Weights, flat
 from traces.numpy_frontend.parameters import Floats, Integers, Parameters
 from traces.thresholds import Thresholder
 
@@ -175,7 +175,7 @@ class LanguageModel:
             x, end = layer.forward(x, before)
             after.append(end)
         values, odds = self.parameters.values, self._log_odds
-        np.matmul(values["classifier.W"], x.reshape(self.shape.hidden, -1), out=odds)
+        np.matmul(values["classifier.W"], flat(x), out=odds)
         odds += values["classifier.b"][:, None]
         # Softmax of differences to the largest: exp cannot overflow, and its sum is at least 1.
         odds -= odds.max(axis=0)
@@ -210,7 +210,7 @@ class LanguageModel:
         values, gradients, d_odds = self.parameters.values, self.parameters.gradients, self._log_odds
         d_odds[self._targets, self._columns] -= 1
         d_odds /= divisor
-        top = self.layers[-1].hidden[:, 1:].reshape(self.shape.hidden, -1)
+        top = flat(self.layers[-1].hidden[:, 1:])
         np.matmul(d_odds, top.T, out=gradients["classifier.W"])
         np.sum(d_odds, axis=1, out=gradients["classifier.b"])
         d_hidden = self._d_hidden
