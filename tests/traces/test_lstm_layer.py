@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain.diagnosis import Copies
 from plain.lstm import lstm_backward, lstm_forward
 
-from traces.numpy_frontend.lstm import BackwardRecord, LSTMLayer, Weights
+from traces.numpy_frontend.lstm import LSTMLayer, Weights
 from traces.thresholds import Fixed
 
 
@@ -81,11 +82,11 @@ def test_lstm_dropped_elements_are_exact_zeros_of_either_sign_of_gradient():
     generator = np.random.default_rng(4)
     layer = random_layer(generator, 6, 4, 5, 8)
     layer.forward(generator.standard_normal((5, 6, 4)), (np.zeros((8, 4)),) * 2)
-    record = BackwardRecord.empty(8, 6, 4, np.float64)
-    layer.backward(generator.standard_normal((8, 6, 4)), Fixed(0.05), record=record)
-    small = np.abs(record.gate_gradient) <= 0.05
+    copies = Copies(layer)
+    layer.backward(generator.standard_normal((8, 6, 4)), Fixed(0.05), observer=copies)
+    small = np.abs(copies.gate_gradient) <= 0.05
     assert small.any()
-    np.testing.assert_array_equal(layer.dG, np.where(small, 0, record.gate_gradient))
+    np.testing.assert_array_equal(layer.dG, np.where(small, 0, copies.gate_gradient))
     assert (layer.dG < 0).any()  # the rule as the paper prints it would have dropped these
 
 
@@ -96,15 +97,15 @@ def test_lstm_threshold_feeds_zeros_back_through_time_but_leaves_the_cell_path_a
     layer.forward(generator.standard_normal((D, T, B)), (np.zeros((H, B)),) * 2)
     d_hidden = np.zeros((H, T, B))
     d_hidden[:, -1] = generator.standard_normal((H, B))
-    record = BackwardRecord.empty(H, T, B, np.float64)
-    layer.backward(d_hidden, Fixed(1e9), record=record)
+    copies = Copies(layer)
+    layer.backward(d_hidden, Fixed(1e9), observer=copies)
     assert not layer.dG.any()
     assert not layer.gradients.W.any()
-    assert not record.hidden_gradient[:, :-1].any()  # nothing of dG came back through U
+    assert not copies.hidden_gradient[:, :-1].any()  # nothing of dG came back through U
     for t in range(T - 1):  # with dh = 0, dc is what the forget gate lets through
         forget = layer.gates[t + 1, H : 2 * H]
-        np.testing.assert_array_equal(record.cell_gradient[:, t], record.cell_gradient[:, t + 1] * forget)
-    assert record.cell_gradient[:, 0].any()
+        np.testing.assert_array_equal(copies.cell_gradient[:, t], copies.cell_gradient[:, t + 1] * forget)
+    assert copies.cell_gradient[:, 0].any()
 
 
 def test_lstm_state_carried_over_a_cut_equals_one_long_sequence():

@@ -31,7 +31,7 @@ place in the second-level cache, and none allocates but for what a thresholder a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -62,29 +62,25 @@ class Weights:
     b: Floats
 
 
-@dataclass(frozen=True)
-class BackwardRecord:
-    """What a backward pass computed before its threshold, for a diagnosis; filled in by `LSTMLayer.backward`.
+class BackwardObserver(Protocol):
+    """Who looks at a layer's backward pass, one time step after the other in descending order."""
 
-    Attributes
-    ----------
-    gate_gradient : floating [4H, T, B]
-        dG before thresholding. Its dh comes from thresholded later time steps.
-    hidden_gradient, cell_gradient : floating [H, T, B]
-        The dh_t and dc_t that dG_t was computed from.
-    """
+    def observe(self, t: int, gate_gradient: Floats, hidden_gradient: Floats, cell_gradient: Floats) -> None:
+        """Look at what time step t was computed from; the layer's ``dG[:, t]`` is already written.
 
-    gate_gradient: Floats
-    hidden_gradient: Floats
-    cell_gradient: Floats
+        The arrays are the layer's own, read now or never: the next time step overwrites them.
 
-    @classmethod
-    def empty(cls, H: int, T: int, B: int, dtype: npt.DTypeLike) -> BackwardRecord:
-        """Make room for one layer and backward pass."""
-        return cls(np.empty((4 * H, T, B), dtype), np.empty((H, T, B), dtype), np.empty((H, T, B), dtype))
+        Parameters
+        ----------
+        t : int
+        gate_gradient : floating [4H, B]
+            dG_t before thresholding. Its dh comes from thresholded later time steps.
+        hidden_gradient, cell_gradient : floating [H, B]
+            The dh_t and dc_t that dG_t was computed from.
+        """
 
 
-def flat(sequence: Floats) -> Floats:
+def flat(sequence: npt.NDArray[Any]) -> Floats:
     """View [F, T, B], or a run of its time steps, as [F, T * B] without a copy; its rows may lie apart."""
     features, T, B = sequence.shape
     item = sequence.itemsize
@@ -186,7 +182,7 @@ class LSTMLayer:
         d_hidden: Floats,
         thresholder: Thresholder | None,
         step: int = 1,
-        record: BackwardRecord | None = None,
+        observer: BackwardObserver | None = None,
     ) -> Floats:
         """Run the layer backward over the sequence of the last forward pass, writing the gradients.
 
@@ -198,8 +194,8 @@ class LSTMLayer:
             Which elements of dG stay; None keeps all.
         step : int
             Number of the optimiser step, for the thresholder.
-        record : BackwardRecord, optional
-            Where to keep what was computed before the threshold.
+        observer : BackwardObserver, optional
+            Called for every time step.
 
         Returns
         -------
@@ -238,21 +234,20 @@ class LSTMLayer:
             local[:2] *= dc
             local_o *= dh
             local_g *= dc
-            if record is not None:
-                record.gate_gradient[:, t] = local.reshape(4 * H, B)
-                record.hidden_gradient[:, t], record.cell_gradient[:, t] = dh, dc
-            dc *= f
             dG = self.dG.reshape(4, H, self.T, B)[:, :, t]
             if thresholder is None:
                 dG[...] = local
             else:
                 # A product and not an assignment of 0: a NaN stays one, and threshold 0 changes no bit.
                 np.multiply(local, thresholder.keep(local, Moment(step, t)), out=dG)
+            if observer is not None:
+                observer.observe(t, local.reshape(4 * H, B), dh, dc)
+            dc *= f
         return self._products()
 
     def input_weight_gradient(self, dG: Floats) -> Floats:
-        """Compute dW [4H, D] of the last forward pass's input for any gate gradient [4H, T, B]."""
-        dG = dG.reshape(4 * self.H, -1)
+        """Compute rows of dW [rows, D] of the last forward pass's input for any gate gradient [rows, T, B]."""
+        dG = dG.reshape(len(dG), -1)
         if not self.one_hot:
             dense: Floats = dG @ flat(self._x).T
             return dense
@@ -260,7 +255,7 @@ class LSTMLayer:
         present, column = np.unique(self._x.reshape(-1), return_inverse=True)
         one_hot = np.zeros((present.size, dG.shape[1]), dG.dtype)
         one_hot[column, np.arange(dG.shape[1])] = 1
-        dW = np.zeros((4 * self.H, self.D), dG.dtype)
+        dW = np.zeros((len(dG), self.D), dG.dtype)
         dW[:, present] = dG @ one_hot.T
         return dW
 
