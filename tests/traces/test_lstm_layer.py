@@ -64,6 +64,27 @@ def test_lstm_layer_equals_its_plain_form_under_any_threshold(T, B, D, H, thresh
         np.testing.assert_allclose(batch_first(dx_fast), dx, **close)
 
 
+@pytest.mark.parametrize(("dtype", "within"), [(np.float64, 1e-13), (np.float32, 2e-6)])
+def test_lstm_layer_equals_the_float64_loop_within_rounding_whatever_its_input_is_a_part_of(dtype, within):
+    T, B, D, H = 12, 5, 19, 17
+    generator = np.random.default_rng(10)
+    layer = random_layer(generator, T, B, D, H, dtype, scale=0.2)
+    longer = generator.standard_normal((D, T + 3, B)).astype(dtype)
+    below, above = longer[:, 2 : 2 + T], generator.standard_normal((H, T, B)).astype(dtype)
+    W, U, b = (part.astype(np.float64) for part in (layer.weights.W, layer.weights.U, layer.weights.b))
+    x, d_hidden = (batch_first(part).astype(np.float64) for part in (below, above))
+    hidden, steps = lstm_forward(W, U, b, x, np.zeros((B, H)), np.zeros((B, H)))
+    dG, dx, dW, dU, db = lstm_backward(W, U, x, steps, d_hidden, 0.0)
+
+    out, _ = layer.forward(below, (np.zeros((H, B), dtype),) * 2)
+    dx_fast = layer.backward(above, None)
+    gradients = layer.gradients
+    found = (batch_first(out), batch_first(layer.dG), batch_first(dx_fast), gradients.W, gradients.U, gradients.b)
+    for one, other in zip(found, (hidden, dG, dx, dW, dU, db), strict=True):
+        assert one.dtype == dtype
+        assert np.linalg.norm(one - other) < within * np.linalg.norm(other)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_lstm_threshold_zero_is_bit_identical_to_no_threshold(dtype):
     generator = np.random.default_rng(3)
