@@ -66,3 +66,9 @@ def test_an_interpreter_without_torch_is_named(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv(recording.TORCH_PYTHON, sys.executable)
     with pytest.raises(RuntimeError, match=recording.TORCH_PYTHON):
         recording.measure(times=1, shapes=SMALL)
+
+
+def test_told_is_the_turn_of_the_median_ratio() -> None:
+    turns = [(1.0, 3.0), (9.0, 9.0), (2.0, 1.0)]  # ratios 3, 1, 0.5
+    assert recording._median_turn(turns) == (9.0, 9.0)
+    assert recording._median_turn(turns[1:]) == (2.0, 1.0)
