@@ -286,8 +286,18 @@ _UTF8_NAME = 0x800
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
 
 
-def encode(name: str, array: Array) -> tuple[Member, bytes]:
-    """Make a member of a C-contiguous array: its directory entry and its deflated `.npy` bytes."""
+def check_size(name: str, array: Array) -> None:
+    """Refuse an array that is too large for a member: zip states sizes in 32 bits."""
+    if array.nbytes >= _FULL32 - _LARGEST_NPY_HEADER:
+        raise InputError.of(name, f"an array of {array.nbytes} bytes", "arrays of less than 4 GiB")
+
+
+def encode(name: str, array: Array, strategy: int = zlib.Z_DEFAULT_STRATEGY) -> tuple[Member, bytes]:
+    """Make a member of a C-contiguous array: its directory entry and its deflated `.npy` bytes.
+
+    `strategy` is zlib's. Masks have no phrases that come again, only runs: on recorded ones ``Z_RLE`` makes the
+    same size within 1 % of the default, in a seventh of its time.
+    """
     shape = f"({array.shape[0]},)" if array.ndim == 1 else str(tuple(array.shape))
     text = f"{{'descr': '{array.dtype.str}', 'fortran_order': False, 'shape': {shape}, }}"
     padding = -(len(_MAGIC) + 4 + len(text) + 1) % 64  # numpy aligns the data to 64 bytes
@@ -295,9 +305,8 @@ def encode(name: str, array: Array) -> tuple[Member, bytes]:
     header = _MAGIC + b"\x01\x00" + struct.pack("<H", len(header)) + header
     data = array.reshape(-1).view(np.uint8).data
     data_bytes = len(header) + len(data)
-    if data_bytes >= _FULL32:
-        raise InputError.of(name, f"an array of {data_bytes} bytes", "arrays of less than 4 GiB")
-    compressor = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    check_size(name, array)
+    compressor = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy)
     packed = compressor.compress(header) + compressor.compress(data) + compressor.flush()
     crc = zlib.crc32(data, zlib.crc32(header))
     return Member(name, zipfile.ZIP_DEFLATED, crc, len(packed), data_bytes), packed

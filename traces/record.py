@@ -24,7 +24,7 @@ from traces.corpora import Corpus
 from traces.errors import InputError
 from traces.header import DenseLayer, Layer
 from traces.interruption import stop_on_signals
-from traces.numpy_frontend import diagnosis
+from traces.numpy_frontend.diagnosis import LayerDiagnosis, gradient_values, hidden_mask, input_mask
 from traces.numpy_frontend.language_model import (
     LOSS_NORMALISATIONS,
     LanguageModel,
@@ -33,7 +33,7 @@ from traces.numpy_frontend.language_model import (
     initial_parameters,
     log_frequencies,
 )
-from traces.numpy_frontend.lstm import GATES, BackwardRecord
+from traces.numpy_frontend.lstm import GATES
 from traces.numpy_frontend.optimizers import make_optimizer
 from traces.numpy_frontend.parameters import Floats, Integers
 from traces.numpy_frontend.settings import CharLMSettings
@@ -221,16 +221,14 @@ class _CharLMRun:
         number = trainer.step + 1
         # A step that a killed run had recorded after its last state is trained again, and is the same.
         recorded = (number == 1 or number % settings.record_every == 0) and number not in writer.steps
-        records = None
+        diagnoses = None
         if recorded:
-            H, T, B = settings.hidden, settings.sequence, settings.batch
-            records = {
-                name: BackwardRecord.empty(H, T, B, np.dtype(settings.precision)) for name in self.shape.layer_names
-            }
-        loss = trainer.take_step(records)
+            layers = zip(self.shape.layer_names, trainer.model.layers, strict=True)
+            diagnoses = {name: LayerDiagnosis(layer) for name, layer in layers}
+        loss = trainer.take_step(diagnoses)
         sparsity, valid_loss = self.progress.sparsity, self.progress.valid_loss
-        if records is not None:
-            sparsity = self._record(writer, number, loss, records)
+        if diagnoses is not None:
+            sparsity = self._record(writer, number, loss, diagnoses)
         self.losses.append(loss)
         if settings.eval_every and number % settings.eval_every == 0:
             valid_loss = self.loss_on(self.valid, settings.eval_windows)
@@ -296,20 +294,21 @@ class _CharLMRun:
         self.progress = Progress(trainer.step, self.settings.steps, float("nan"), sparsity, valid_loss)
         return recorded
 
-    def _record(self, writer: TraceWriter, number: int, loss: float, records: dict[str, BackwardRecord]) -> float:
+    def _record(self, writer: TraceWriter, number: int, loss: float, diagnoses: dict[str, LayerDiagnosis]) -> float:
         trainer = self.trainer
         inputs, _ = trainer.windows.window(trainer.position - 1)
         tensors, sparsity, causes, cosines = {}, {}, {}, {}
-        for name, layer in zip(self.shape.layer_names, trainer.model.layers, strict=True):
+        for name, diagnosis in diagnoses.items():
+            layer = diagnosis.layer
             tensors[name] = {
-                "gate_gradient": diagnosis.gradient_mask(layer),
-                "input": diagnosis.input_mask(layer, inputs) if layer.one_hot else None,
-                "hidden": diagnosis.hidden_mask(layer),
-                "gate_gradient_values": diagnosis.gradient_values(layer) if self.settings.record_values else None,
+                "gate_gradient": diagnosis.gradient_mask(),
+                "input": input_mask(layer, inputs) if layer.one_hot else None,
+                "hidden": hidden_mask(layer),
+                "gate_gradient_values": gradient_values(layer) if self.settings.record_values else None,
             }
-            sparsity[name] = diagnosis.gate_sparsity(layer)
-            causes[name] = diagnosis.natural_zeros(layer, records[name])
-            cosines[name] = diagnosis.weight_gradient_cosine(layer, records[name])
+            sparsity[name] = diagnosis.gate_sparsity()
+            causes[name] = diagnosis.natural_zeros()
+            cosines[name] = diagnosis.weight_gradient_cosine()
         writer.add_step(
             number,
             tensors,

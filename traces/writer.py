@@ -4,6 +4,10 @@ Members are appended, compressed, to a hidden file beside the trace, `.NAME.part
 file as it is, ends the copy with header and directory, syncs it and renames it to the trace's own name; so a
 recording that is killed at any moment leaves its last checkpoint and at most hidden files that the next
 writer of the same trace replaces.
+
+Compression takes longer than everything else about a step, so a thread does it while the caller computes the next one.
+It touches no file: the members are written by the caller's thread, at the next step, checkpoint or end. At most
+one step waits.
 """
 
 from __future__ import annotations
@@ -13,8 +17,11 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -22,7 +29,7 @@ from typing import IO, Any
 import numpy as np
 
 from traces import statistics
-from traces.archive import ArchiveReader, Array, Member, append, directory, encode, end_of, sync_folder
+from traces.archive import ArchiveReader, Array, Member, append, check_size, directory, encode, end_of, sync_folder
 from traces.bitmask import BitMask
 from traces.errors import InputError, Problem, nearest
 from traces.header import Header, check_header, encode_header, plain, refuse, valid_steps
@@ -32,6 +39,14 @@ from traces.version import __version__
 
 _CHECKPOINT_SHARE = 20
 """Timed checkpoints may take one part in so many of the running time, however large the trace becomes."""
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A step whose members are being compressed, and not yet in the file."""
+
+    number: int
+    encoded: Future[list[tuple[Member, bytes]]]
 
 
 class TraceWriter:
@@ -105,6 +120,8 @@ class TraceWriter:
         self._data = dict(header.data)
         self._entries = dict(header.entries)
         self._members: list[Member] = []
+        self._waiting: _Waiting | None = None
+        self._compression = ThreadPoolExecutor(1, "trace-compression")
         self._every_seconds = checkpoint_every_seconds
         self._changed = True  # whether the file at `path` lacks anything
         self._partial_path = path.with_name(f".{path.name}.partial")
@@ -154,8 +171,8 @@ class TraceWriter:
         Raises
         ------
         InputError
-            Where a tensor is missing, unknown or not of the header's shapes; then nothing of the step is
-            recorded.
+            Where a tensor is missing, unknown or not of the header's shapes, or the step before it cannot be
+            written; then nothing of this step is recorded.
         """
         where = f"{self.path}: step {number}"
         self._check_open()
@@ -181,22 +198,18 @@ class TraceWriter:
         if entry.get("sparsity") is None:
             step = Step(number, entry, valid, records)
             entry["sparsity"] = statistics.step_sparsity(step, self._header.layers)
-        encoded = [
-            encode(member_name(number, name, tensor), _array(value))
+        arrays = [
+            # A copy: the caller may go on with its own while this one is compressed.
+            (member_name(number, name, tensor), _array(value).copy())
             for name, record in records.items()
             for tensor, value in record.tensors.items()
         ]
-        count = len(self._members)
-        try:
-            self._changed = True
-            for member, data in encoded:
-                self._append(member, data)
-            self._entries[number] = entry
-        except BaseException:
-            # A step counts as recorded only as a whole; its first members are overwritten by what comes next.
-            self._entries.pop(number, None)
-            del self._members[count:]
-            raise
+        for member, array in arrays:
+            check_size(member, array)
+        self._settle()
+        self._waiting = _Waiting(number, self._compression.submit(_encoded, arrays))
+        self._entries[number] = entry
+        self._changed = True
         self._checkpoint_if_due()
 
     def set_curve(self, curve: Mapping[str, Any]) -> None:
@@ -225,6 +238,7 @@ class TraceWriter:
     def checkpoint(self) -> None:
         """Make the file at `path` a complete trace of the steps recorded until now, and go on."""
         self._check_open()
+        self._settle()
         start = time.monotonic()
         with _writing(self.path):
             self._partial.flush()
@@ -240,13 +254,40 @@ class TraceWriter:
         """Write the complete trace and end the recording; closing it twice does no harm."""
         if self._partial.closed:
             return
+        failure: Exception | None = None
         try:
+            try:
+                self._settle()
+            except Exception as error:
+                failure = error  # the steps before it are still to become a complete trace
             with _writing(self.path):
                 self._finish(self._partial)
                 self._replace(self._partial_path)
                 self._renamed = True
         finally:
             self._discard()
+        if failure is not None:
+            raise failure
+
+    def _settle(self) -> None:
+        """Write the step that waits, as a whole or not at all.
+
+        One that cannot be compressed or written is given up; one that an interrupt kept from it goes on waiting.
+        """
+        if self._waiting is None:
+            return
+        count = len(self._members)
+        try:
+            for member, data in self._waiting.encoded.result():
+                self._append(member, data)
+        except BaseException as error:
+            # The members before the failing one are overwritten by what comes next.
+            del self._members[count:]
+            if isinstance(error, Exception):
+                del self._entries[self._waiting.number]
+                self._waiting = None
+            raise
+        self._waiting = None
 
     def _append(self, member: Member, data: bytes) -> None:
         with _writing(self.path):
@@ -295,9 +336,15 @@ class TraceWriter:
 
     def _discard(self) -> None:
         """End the recording without touching the file at `path`."""
+        self._compression.shutdown(wait=False, cancel_futures=True)
+        self._waiting = None
         if not self._renamed:  # else a file of that name is another writer's
             self._partial_path.unlink(missing_ok=True)
         self._partial.close()
+
+
+def _encoded(arrays: Sequence[tuple[str, Array]]) -> list[tuple[Member, bytes]]:
+    return [encode(name, array, zlib.Z_RLE) for name, array in arrays]
 
 
 def _array(tensor: BitMask | Floats) -> Array:

@@ -5,19 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from plain import diagnosis as plain
+from plain.diagnosis import Copies
 
 from traces.errors import InputError
-from traces.numpy_frontend.diagnosis import (
-    gate_sparsity,
-    gradient_mask,
-    gradient_values,
-    hidden_mask,
-    input_mask,
-    natural_zeros,
-    weight_gradient_cosine,
-)
+from traces.numpy_frontend.diagnosis import COSINE_UNITS, LayerDiagnosis, gradient_values, hidden_mask, input_mask
 from traces.numpy_frontend.language_model import LanguageModel, Shape, Vocabulary, initial_parameters
-from traces.numpy_frontend.lstm import BackwardRecord
 from traces.numpy_frontend.optimizers import make_optimizer
 from traces.numpy_frontend.training import Trainer, Windows, bits_per_character, evaluate
 from traces.thresholds import Fixed, Off
@@ -37,12 +30,22 @@ def make_trainer(policy, *, T=8, B=3, V=7, H=6, layers=2, dtype=np.float32, kind
     )
 
 
-def recorded_step(trainer):
+def recorded_step(trainer, observer=LayerDiagnosis):
     layers = zip(trainer.model.shape.layer_names, trainer.model.layers, strict=True)
-    dtype = trainer.model.dtype
-    records = {name: BackwardRecord.empty(layer.H, layer.T, layer.B, dtype) for name, layer in layers}
-    trainer.take_step(records)
-    return records
+    observers = {name: observer(layer) for name, layer in layers}
+    trainer.take_step(observers)
+    return observers
+
+
+class Both:
+    """Shows a backward pass to the fast diagnosis and to plain copies."""
+
+    def __init__(self, layer):
+        self.fast, self.copies = LayerDiagnosis(layer), Copies(layer)
+
+    def observe(self, *seen):
+        self.fast.observe(*seen)
+        self.copies.observe(*seen)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -182,18 +185,18 @@ def test_bits_per_character_of_a_coin_is_one():
 
 def test_recorded_masks_and_values_are_the_gradient_in_trace_order():
     trainer = make_trainer(Fixed(1e-3))
-    recorded_step(trainer)
+    diagnoses = recorded_step(trainer)
     inputs, _ = trainer.windows.window(0)
-    for layer in trainer.model.layers:
+    for layer, diagnosis in zip(trainer.model.layers, diagnoses.values(), strict=True):
         dG = np.moveaxis(layer.dG, 0, -1)  # [T, B, 4H]
-        mask = gradient_mask(layer).unpack()
+        mask = diagnosis.gradient_mask().unpack()
         np.testing.assert_array_equal(mask, dG != 0)
         assert 0 < mask.mean() < 1
         values = np.zeros(mask.shape, np.float32)
         values[mask] = gradient_values(layer)
         np.testing.assert_array_equal(values, dG)
         shares = [1 - mask[..., start : start + 6].mean() for start in range(0, 24, 6)]
-        assert list(gate_sparsity(layer).values()) == pytest.approx(shares)
+        assert list(diagnosis.gate_sparsity().values()) == pytest.approx(shares)
         # The first step begins with a zero state: an eighth of h_{t-1}, enough to be recorded.
         np.testing.assert_array_equal(hidden_mask(layer).unpack()[0], False)
         np.testing.assert_array_equal(hidden_mask(layer).unpack()[1:], True)
@@ -202,25 +205,79 @@ def test_recorded_masks_and_values_are_the_gradient_in_trace_order():
     assert hidden_mask(trainer.model.layers[0]) is None
 
 
+@hypothesis_settings(derandomize=True, deadline=None, max_examples=40)
+@given(
+    H=st.integers(1, 40),
+    T=st.integers(1, 6),
+    B=st.integers(1, 35),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    threshold=st.sampled_from([0.0, 1e-5, 1e-3, 1e9]),
+    rounded=st.sampled_from([0.0, 0.25, 0.75]),
+    seed=st.integers(0, 100),
+)
+def test_diagnosis_equals_its_plain_form_on_copies_of_everything(H, T, B, dtype, threshold, rounded, seed):
+    trainer = make_trainer(Fixed(threshold), T=T, B=B, H=H, dtype=dtype, clip=1e-4)
+    model, generator = trainer.model, np.random.default_rng(seed)
+    if not len(trainer.windows):
+        trainer.windows = Windows(generator.integers(0, 7, 2 * T * B + 2), T, B)
+    trainer.take_step()
+    for layer in model.layers:
+        # Gates that saturate either way, so that every cause occurs.
+        bias = layer.weights.b
+        bias[generator.random(bias.size) < rounded] = generator.choice([-800, 800])
+    for layer, seen in zip(model.layers, recorded_step(trainer, Both).values(), strict=True):
+        mask = seen.fast.gradient_mask()
+        np.testing.assert_array_equal(mask.unpack(), plain.gradient_mask(layer))
+        assert seen.fast.gate_sparsity() == plain.gate_sparsity(layer)
+        assert seen.fast.natural_zeros() == plain.natural_zeros(layer, seen.copies)
+        expected, found = plain.weight_gradient_cosine(layer, seen.copies), seen.fast.weight_gradient_cosine()
+        if H <= COSINE_UNITS:
+            assert found == (None if expected is None else pytest.approx(expected, abs=1e-5))
+        else:
+            assert found is None or -1 <= found <= 1
+
+
+def test_every_cause_of_natural_zeros_occurs_where_diagnosis_and_plain_form_are_compared():
+    found = dict.fromkeys(("saturated", "zero_state", "upstream"), 0)
+    for threshold in (0.0, 1e9):
+        trainer = make_trainer(Fixed(threshold))
+        trainer.model.layers[0].weights.b[:9] = 800
+        for diagnosis in recorded_step(trainer).values():
+            for cause in found:
+                found[cause] += diagnosis.natural_zeros()[cause]
+    assert min(found.values()) > 0
+
+
 def test_cosine_of_the_weight_gradient_is_one_without_and_less_with_a_threshold():
     trainer = make_trainer(Off())
-    records = recorded_step(trainer)
-    for name, layer in zip(("lstm0", "lstm1"), trainer.model.layers, strict=True):
-        assert weight_gradient_cosine(layer, records[name]) == pytest.approx(1, abs=1e-12)
+    for diagnosis in recorded_step(trainer).values():
+        assert diagnosis.weight_gradient_cosine() == pytest.approx(1, abs=1e-12)
     trainer = make_trainer(Fixed(2e-3))
-    records = recorded_step(trainer)
+    both = recorded_step(trainer, Both)["lstm1"]
     layer = trainer.model.layers[1]
     x, dG, raw = (
         a.reshape(a.shape[0], -1).astype(float)
-        for a in (trainer.model.layers[0].hidden[:, 1:], layer.dG, records["lstm1"].gate_gradient)
+        for a in (trainer.model.layers[0].hidden[:, 1:], layer.dG, both.copies.gate_gradient)
     )
     a, b = (dG @ x.T).ravel(), (raw @ x.T).ravel()
     expected = a @ b / math.sqrt((a @ a) * (b @ b))
     assert 0 < expected < 0.999
-    assert weight_gradient_cosine(layer, records["lstm1"]) == pytest.approx(expected, rel=1e-5)
+    assert both.fast.weight_gradient_cosine() == pytest.approx(expected, rel=1e-5)
     trainer = make_trainer(Fixed(1e9))
-    records = recorded_step(trainer)
-    assert weight_gradient_cosine(trainer.model.layers[1], records["lstm1"]) is None
+    assert recorded_step(trainer)["lstm1"].weight_gradient_cosine() is None
+
+
+def test_cosine_of_a_large_layer_is_that_of_sixteen_units_of_each_gate():
+    trainer = make_trainer(Fixed(1e-3), H=50, layers=2, dtype=np.float64)
+    both = recorded_step(trainer, Both)["lstm1"]
+    x = trainer.model.layers[0].hidden[:, 1:].reshape(50, -1)
+    units = [gate * 50 + k * 50 // 16 for gate in range(4) for k in range(16)]
+    a, b = ((dG[units].reshape(64, -1) @ x.T).ravel() for dG in (trainer.model.layers[1].dG, both.copies.gate_gradient))
+    expected = a @ b / math.sqrt((a @ a) * (b @ b))
+    assert 0 < expected < 0.9999
+    assert both.fast.weight_gradient_cosine() == pytest.approx(expected, rel=1e-12)
+    whole = plain.weight_gradient_cosine(trainer.model.layers[1], both.copies)
+    assert 1 - both.fast.weight_gradient_cosine() == pytest.approx(1 - whole, rel=0.5)
 
 
 def test_natural_zeros_are_counted_once_each_by_their_cause():
@@ -228,9 +285,9 @@ def test_natural_zeros_are_counted_once_each_by_their_cause():
     bias = trainer.model.layers[0].weights.b
     bias[0:3] = [800, 0, 0]  # unit 0: i is exactly 1, so its derivative is 0
     bias[6:9] = [0, -800, 0]  # unit 1: o is exactly 0, and so is all that goes through its cell
-    records = recorded_step(trainer)
-    counts = natural_zeros(trainer.model.layers[0], records["lstm0"])
-    zeros = int(np.count_nonzero(records["lstm0"].gate_gradient == 0))
+    both = recorded_step(trainer, Both)["lstm0"]
+    counts = both.fast.natural_zeros()
+    zeros = int(np.count_nonzero(both.copies.gate_gradient == 0))
     assert sum(counts.values()) == zeros
     # Unit 0: gate i, 4 x 2 times; unit 1: all four gates. f of the fresh state is zero in units 0 and 2 too.
     assert counts == {"saturated": 8 + 32, "zero_state": 2 * 2, "upstream": 0, "underflow": 0, "padding": 0}
@@ -238,8 +295,7 @@ def test_natural_zeros_are_counted_once_each_by_their_cause():
 
 def test_natural_zeros_below_a_cleared_layer_come_from_upstream():
     trainer = make_trainer(Fixed(1e9), dtype=np.float64)
-    records = recorded_step(trainer)
-    counts = natural_zeros(trainer.model.layers[0], records["lstm0"])
+    counts = recorded_step(trainer)["lstm0"].natural_zeros()
     fresh = 6 * 3  # f at the first time step, H x B
     assert counts["zero_state"] == fresh
     assert counts["upstream"] == 4 * 6 * 8 * 3 - fresh
@@ -248,9 +304,9 @@ def test_natural_zeros_below_a_cleared_layer_come_from_upstream():
 def test_natural_zeros_of_tiny_gradients_are_underflow():
     trainer = make_trainer(Off(), T=2, B=1, H=2, layers=1)
     layer = trainer.model.layers[0]
-    recorded_step(trainer)
-    record = BackwardRecord.empty(2, 2, 1, np.float32)
     trainer.take_step()
-    layer.backward(np.full((2, 2, 1), 1e-45, np.float32), None, record=record)
-    counts = natural_zeros(layer, record)
-    assert counts["underflow"] == np.count_nonzero(record.gate_gradient == 0) > 0
+    trainer.take_step()
+    both = Both(layer)
+    layer.backward(np.full((2, 2, 1), 1e-45, np.float32), None, observer=both)
+    counts = both.fast.natural_zeros()
+    assert counts["underflow"] == np.count_nonzero(both.copies.gate_gradient == 0) > 0

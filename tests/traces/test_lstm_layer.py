@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain.diagnosis import Copies
 from plain.lstm import lstm_backward, lstm_forward
 
-from traces.numpy_frontend.lstm import BackwardRecord, LSTMLayer, Weights
+from traces.numpy_frontend.lstm import LSTMLayer, Weights
 from traces.thresholds import Fixed
 
 
@@ -63,6 +64,27 @@ def test_lstm_layer_equals_its_plain_form_under_any_threshold(T, B, D, H, thresh
         np.testing.assert_allclose(batch_first(dx_fast), dx, **close)
 
 
+@pytest.mark.parametrize(("dtype", "within"), [(np.float64, 1e-13), (np.float32, 2e-6)])
+def test_lstm_layer_equals_the_float64_loop_within_rounding_whatever_its_input_is_a_part_of(dtype, within):
+    T, B, D, H = 12, 5, 19, 17
+    generator = np.random.default_rng(10)
+    layer = random_layer(generator, T, B, D, H, dtype, scale=0.2)
+    longer = generator.standard_normal((D, T + 3, B)).astype(dtype)
+    below, above = longer[:, 2 : 2 + T], generator.standard_normal((H, T, B)).astype(dtype)
+    W, U, b = (part.astype(np.float64) for part in (layer.weights.W, layer.weights.U, layer.weights.b))
+    x, d_hidden = (batch_first(part).astype(np.float64) for part in (below, above))
+    hidden, steps = lstm_forward(W, U, b, x, np.zeros((B, H)), np.zeros((B, H)))
+    dG, dx, dW, dU, db = lstm_backward(W, U, x, steps, d_hidden, 0.0)
+
+    out, _ = layer.forward(below, (np.zeros((H, B), dtype),) * 2)
+    dx_fast = layer.backward(above, None)
+    gradients = layer.gradients
+    found = (batch_first(out), batch_first(layer.dG), batch_first(dx_fast), gradients.W, gradients.U, gradients.b)
+    for one, other in zip(found, (hidden, dG, dx, dW, dU, db), strict=True):
+        assert one.dtype == dtype
+        assert np.linalg.norm(one - other) < within * np.linalg.norm(other)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_lstm_threshold_zero_is_bit_identical_to_no_threshold(dtype):
     generator = np.random.default_rng(3)
@@ -81,11 +103,11 @@ def test_lstm_dropped_elements_are_exact_zeros_of_either_sign_of_gradient():
     generator = np.random.default_rng(4)
     layer = random_layer(generator, 6, 4, 5, 8)
     layer.forward(generator.standard_normal((5, 6, 4)), (np.zeros((8, 4)),) * 2)
-    record = BackwardRecord.empty(8, 6, 4, np.float64)
-    layer.backward(generator.standard_normal((8, 6, 4)), Fixed(0.05), record=record)
-    small = np.abs(record.gate_gradient) <= 0.05
+    copies = Copies(layer)
+    layer.backward(generator.standard_normal((8, 6, 4)), Fixed(0.05), observer=copies)
+    small = np.abs(copies.gate_gradient) <= 0.05
     assert small.any()
-    np.testing.assert_array_equal(layer.dG, np.where(small, 0, record.gate_gradient))
+    np.testing.assert_array_equal(layer.dG, np.where(small, 0, copies.gate_gradient))
     assert (layer.dG < 0).any()  # the rule as the paper prints it would have dropped these
 
 
@@ -96,15 +118,15 @@ def test_lstm_threshold_feeds_zeros_back_through_time_but_leaves_the_cell_path_a
     layer.forward(generator.standard_normal((D, T, B)), (np.zeros((H, B)),) * 2)
     d_hidden = np.zeros((H, T, B))
     d_hidden[:, -1] = generator.standard_normal((H, B))
-    record = BackwardRecord.empty(H, T, B, np.float64)
-    layer.backward(d_hidden, Fixed(1e9), record=record)
+    copies = Copies(layer)
+    layer.backward(d_hidden, Fixed(1e9), observer=copies)
     assert not layer.dG.any()
     assert not layer.gradients.W.any()
-    assert not record.hidden_gradient[:, :-1].any()  # nothing of dG came back through U
+    assert not copies.hidden_gradient[:, :-1].any()  # nothing of dG came back through U
     for t in range(T - 1):  # with dh = 0, dc is what the forget gate lets through
         forget = layer.gates[t + 1, H : 2 * H]
-        np.testing.assert_array_equal(record.cell_gradient[:, t], record.cell_gradient[:, t + 1] * forget)
-    assert record.cell_gradient[:, 0].any()
+        np.testing.assert_array_equal(copies.cell_gradient[:, t], copies.cell_gradient[:, t + 1] * forget)
+    assert copies.cell_gradient[:, 0].any()
 
 
 def test_lstm_state_carried_over_a_cut_equals_one_long_sequence():

@@ -210,14 +210,14 @@ def test_an_exception_leaves_the_complete_steps(tmp_path, error):
     assert hidden_files(tmp_path) == []
 
 
-def test_an_interrupt_within_a_step_leaves_the_steps_before_it(tmp_path, monkeypatch):
+def test_an_interrupt_within_a_step_leaves_every_step_before_it(tmp_path, monkeypatch):
     path = tmp_path / "x.npz"
     calls = 0
 
     def interrupted_append(file, member, data, offset):
         nonlocal calls
         calls += 1
-        if calls == 6:  # the second tensor of the third step, half written
+        if calls == 6:  # the second tensor of step 2, half written while step 3 is added
             file.write(b"PK\x03\x04" + data + bytes(20_000))
             raise KeyboardInterrupt
         return archive.append(file, member, data, offset)
@@ -225,8 +225,8 @@ def test_an_interrupt_within_a_step_leaves_the_steps_before_it(tmp_path, monkeyp
     monkeypatch.setattr(writer, "append", interrupted_append)
     with pytest.raises(KeyboardInterrupt):
         record(path, range(5))
-    assert_holds(path, range(2))
-    assert path.read_bytes() == record(tmp_path / "y.npz", range(2)).read_bytes()
+    assert_holds(path, range(3))
+    assert path.read_bytes() == record(tmp_path / "y.npz", range(3)).read_bytes()
 
 
 def test_an_exception_before_the_first_step_leaves_the_former_trace(tmp_path):
@@ -324,6 +324,65 @@ def test_timed_checkpoints_are_spaced_by_time_and_by_their_own_duration(tmp_path
             recording.add_step(number, tensors(number))
     # The first after 10 s; as it took 5 s, the next ones only 20 x 5 s after it.
     assert saved == [10, 110, 210, 300]
+
+
+def test_an_array_changed_after_its_step_was_added_is_recorded_as_it_was(tmp_path):
+    masks = {number: BitMask.pack(tensors(number)["a"]["gate_gradient"]) for number in range(3)}
+    writable = np.empty_like(masks[0].packed)
+    with TraceWriter(tmp_path / "x.npz", HEADER) as recording:
+        for number, mask in masks.items():
+            writable[...] = mask.packed
+            values = np.arange(mask.count(), dtype=np.float32)
+            step = {"gate_gradient": BitMask(writable, mask.bits), "gate_gradient_values": values}
+            recording.add_step(number, {"a": step})
+            writable[...], values[...] = 0, -1
+    with Trace(tmp_path / "x.npz") as trace:
+        for number, mask in masks.items():
+            record = trace.step(number).layers["a"]
+            assert record.gate_gradient == mask
+            assert record.values.tolist() == list(range(mask.count()))
+
+
+def test_a_step_that_cannot_be_written_is_told_at_the_next_one_and_given_up(tmp_path, monkeypatch):
+    path = tmp_path / "x.npz"
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with TraceWriter(path, HEADER) as recording:
+        for number in range(2):
+            recording.add_step(number, tensors(number), loss=number / 7)
+        recording.checkpoint()
+        recording.add_step(2, tensors(2), loss=2 / 7)
+        with monkeypatch.context() as patch:
+            patch.setattr(writer, "append", full)
+            with pytest.raises(InputError, match="No space left on device"):
+                recording.add_step(3, tensors(3), loss=3 / 7)
+        assert recording.steps == (0, 1)
+        recording.add_step(4, tensors(4), loss=4 / 7)
+    assert_holds(path, [0, 1, 4])
+
+
+@pytest.mark.parametrize("by", ["step", "checkpoint", "close"])
+def test_a_step_that_cannot_be_compressed_is_told_next_and_the_others_are_kept(tmp_path, monkeypatch, by):
+    path = tmp_path / "x.npz"
+    encode = archive.encode
+
+    def failing(name, *arguments):
+        if name.startswith("steps/000001"):
+            raise MemoryError
+        return encode(name, *arguments)
+
+    monkeypatch.setattr(writer, "encode", failing)
+    recording = TraceWriter(path, HEADER)
+    for number in range(2):
+        recording.add_step(number, tensors(number), loss=number / 7)
+    ways = {"step": lambda: recording.add_step(2, tensors(2)), "checkpoint": recording.checkpoint}
+    with pytest.raises(MemoryError):
+        ways.get(by, recording.close)()
+    recording.close()
+    assert_holds(path, [0])
+    assert hidden_files(tmp_path) == []
 
 
 KILLED = """

@@ -6,18 +6,25 @@ import math
 
 import numpy as np
 
-from traces.bitmask import BitMask
-from traces.numpy_frontend.lstm import GATES, BackwardRecord, LSTMLayer
+from traces.bitmask import BitMask, packed_bytes
+from traces.numpy_frontend.lstm import GATES, LSTMLayer
 from traces.numpy_frontend.parameters import Floats, Integers
+from traces.numpy_frontend.zero_kernels import (
+    SATURATED,
+    UNDERFLOW,
+    UPSTREAM,
+    ZERO_STATE,
+    count_causes,
+    note_zeros,
+)
 
 HIDDEN_ZEROS_WORTH_RECORDING = 0.01
 """Least share of exact zeros in h_{t-1} at which its mask is recorded. LSTM outputs are dense but for a zero
 initial state and dead units; below this share skipping on h could save less than 1 % of one product."""
 
-
-def gradient_mask(layer: LSTMLayer) -> BitMask:
-    """Pack the non-zero mask of the last backward pass's dG, [T, B, 4H]."""
-    return BitMask.pack(np.moveaxis(layer.dG != 0, 0, -1))
+COSINE_UNITS = 16
+"""Units of each gate whose rows of dW are compared. All of them would take a product of the size of dW's own, a
+seventh of the step."""
 
 
 def gradient_values(layer: LSTMLayer) -> Floats:
@@ -40,73 +47,89 @@ def hidden_mask(layer: LSTMLayer) -> BitMask | None:
     return BitMask.pack(np.moveaxis(mask, 0, -1))
 
 
-def gate_sparsity(layer: LSTMLayer) -> dict[str, float]:
-    """Return the share of exact zeros in dG for each gate."""
-    gates = layer.dG.reshape(4, -1)
-    return {gate: 1 - int(np.count_nonzero(part)) / part.size for gate, part in zip(GATES, gates, strict=True)}
+class LayerDiagnosis:
+    """Looks at one backward pass of a layer; what it then says holds until the layer's next forward pass.
 
-
-def natural_zeros(layer: LSTMLayer, record: BackwardRecord) -> dict[str, int]:
-    """Count the zeros that dG had before its threshold, by their cause.
+    Every time step is looked at while the caches hold it: afterwards dG is tens of megabytes to read again, and
+    recording is to cost next to nothing.
 
     Parameters
     ----------
     layer : LSTMLayer
-        After a backward pass.
-    record : BackwardRecord
-        Of that pass.
-
-    Returns
-    -------
-    dict of str to int
-        Each zero counts once, for the first cause that holds:
-
-        ``saturated``
-            a derivative is an exact zero: the gate's own (sigmoid at 1 or 0, tanh at +-1), i for the gate g,
-            or the cell's, o * (1 - tanh(c)^2), where dc is zero as well.
-        ``zero_state``
-            what the gate is multiplied with is an exact zero: c_{t-1} for f in a fresh state.
-        ``upstream``
-            no gradient arrives: dh is an exact zero, as where a threshold cleared everything above.
-        ``underflow``
-            all factors are non-zero and their product rounds to zero.
-        ``padding``
-            always 0 here: the sequences of a language model are full.
     """
-    H, B = layer.H, layer.B
-    counts = dict.fromkeys(("saturated", "zero_state", "upstream", "underflow", "padding"), 0)
-    for t in range(layer.T):
-        zero = record.gate_gradient[:, t].reshape(4, H, B) == 0
-        if not zero.any():
-            continue
-        i, f, o, g = layer.gates[t].reshape(4, H, B)
-        tanh_c, dh, dc = layer.cell_tanh[t], record.hidden_gradient[:, t], record.cell_gradient[:, t]
-        cell_saturated = (dc == 0) & (o * (1 - tanh_c * tanh_c) == 0)
-        saturated = np.stack([i * (1 - i) == 0, f * (1 - f) == 0, o * (1 - o) == 0, (1 - g * g == 0) | (i == 0)])
-        saturated[[0, 1, 3]] |= cell_saturated
-        zero_state = np.stack([g == 0, layer.cells[t] == 0, tanh_c == 0, np.zeros_like(zero[0])])
-        no_cell_gradient = (dc == 0) & (dh == 0)
-        upstream = np.stack([no_cell_gradient, no_cell_gradient, dh == 0, no_cell_gradient])
-        for cause, holds in (("saturated", saturated), ("zero_state", zero_state), ("upstream", upstream)):
-            counts[cause] += int(np.count_nonzero(zero & holds))
-            zero &= ~holds
-        counts["underflow"] += int(np.count_nonzero(zero))
-    return counts
 
+    def __init__(self, layer: LSTMLayer) -> None:
+        self.layer = layer
+        H, T, B = layer.H, layer.T, layer.B
+        units = min(H, COSINE_UNITS)
+        within = np.arange(units) * H // units
+        self._rows: Integers = (H * np.arange(4)[:, None] + within).reshape(-1)
+        self._raw_rows: Floats = np.empty((self._rows.size, T, B), layer.dG.dtype)
+        self._packed = np.empty((T, B, packed_bytes(4 * H)), np.uint8)
+        self._nonzeros, self._causes = np.zeros(4, np.int64), np.zeros(4, np.int64)
 
-def weight_gradient_cosine(layer: LSTMLayer, record: BackwardRecord) -> float | None:
-    """Compare dW of the thresholded dG with dW of the same backward pass's dG before the threshold.
+    def observe(self, t: int, gate_gradient: Floats, hidden_gradient: Floats, cell_gradient: Floats) -> None:
+        """Look at a time step; see `traces.numpy_frontend.lstm.BackwardObserver`."""
+        layer = self.layer
+        zeros = note_zeros(t, gate_gradient, layer.dG, self._packed, self._nonzeros, self._rows, self._raw_rows)
+        if zeros:
+            gates, before, cell_tanh = layer.gates[t], layer.cells[t], layer.cell_tanh[t]
+            count_causes(gate_gradient, gates, before, cell_tanh, hidden_gradient, cell_gradient, self._causes)
 
-    Both come from one backward pass: the unthresholded dG of a time step was computed from a dh that later,
-    thresholded time steps sent back. W is the layer's input weight.
+    def gradient_mask(self) -> BitMask:
+        """Return the packed non-zero mask of dG, [T, B, 4H]."""
+        return BitMask(self._packed, 4 * self.layer.H)
 
-    Returns
-    -------
-    float or None
-        The cosine of the angle between the two [4H, D] matrices; None where one is all zero.
-    """
-    raw = layer.input_weight_gradient(record.gate_gradient).ravel().astype(np.float64)
-    dW = layer.input_weight_gradient(layer.dG).ravel().astype(np.float64)
-    norms = math.sqrt(float(raw @ raw)) * math.sqrt(float(dW @ dW))
-    # Rounding may carry the cosine of equal vectors just above 1.
-    return min(1.0, float(raw @ dW) / norms) if norms else None
+    def gate_sparsity(self) -> dict[str, float]:
+        """Return the share of exact zeros in dG for each gate."""
+        size = self.layer.dG.size // 4
+        return {gate: 1 - count / size for gate, count in zip(GATES, self._nonzeros.tolist(), strict=True)}
+
+    def natural_zeros(self) -> dict[str, int]:
+        """Count the zeros that dG had before its threshold, by their cause.
+
+        Returns
+        -------
+        dict of str to int
+            Each zero counts once, for the first cause that holds:
+
+            ``saturated``
+                a derivative is an exact zero: the gate's own (sigmoid at 1 or 0, tanh at +-1), i for the gate g,
+                or the cell's, o * (1 - tanh(c)^2), where dc is zero as well.
+            ``zero_state``
+                what the gate is multiplied with is an exact zero: c_{t-1} for f in a fresh state.
+            ``upstream``
+                no gradient arrives: dh is an exact zero, as where a threshold cleared everything above.
+            ``underflow``
+                all factors are non-zero and their product rounds to zero.
+            ``padding``
+                always 0 here: the sequences of a language model are full.
+        """
+        causes = self._causes.tolist()
+        return {
+            "saturated": causes[SATURATED],
+            "zero_state": causes[ZERO_STATE],
+            "upstream": causes[UPSTREAM],
+            "underflow": causes[UNDERFLOW],
+            "padding": 0,
+        }
+
+    def weight_gradient_cosine(self) -> float | None:
+        """Compare dW of the thresholded dG with dW of the same backward pass's dG before the threshold.
+
+        Both come from one backward pass: the unthresholded dG of a time step was computed from a dh that later,
+        thresholded time steps sent back. W is the layer's input weight. Of each gate `COSINE_UNITS` units, evenly
+        spaced, are compared; all of them where a layer has no more.
+
+        Returns
+        -------
+        float or None
+            The cosine of the angle between the two [rows, D] matrices; None where one is all zero.
+        """
+        layer = self.layer
+        raw = layer.input_weight_gradient(self._raw_rows).ravel().astype(np.float64)
+        # Clipping may have scaled the gradient; the angle does not feel it.
+        dW = layer.gradients.W[self._rows].ravel().astype(np.float64)
+        norms = math.sqrt(float(raw @ raw)) * math.sqrt(float(dW @ dW))
+        # Rounding may carry the cosine of equal vectors just above 1.
+        return min(1.0, float(raw @ dW) / norms) if norms else None

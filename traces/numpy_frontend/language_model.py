@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from traces.numpy_frontend.lstm import BackwardRecord, LSTMLayer, State, Weights
+from traces.numpy_frontend.lstm import BackwardObserver, LSTMLayer, State, Weights, flat
 from traces.numpy_frontend.parameters import Floats, Integers, Parameters
 from traces.thresholds import Thresholder
 
@@ -175,7 +175,7 @@ class LanguageModel:
             x, end = layer.forward(x, before)
             after.append(end)
         values, odds = self.parameters.values, self._log_odds
-        np.matmul(values["classifier.W"], x.reshape(self.shape.hidden, -1), out=odds)
+        np.matmul(values["classifier.W"], flat(x), out=odds)
         odds += values["classifier.b"][:, None]
         # Softmax of differences to the largest: exp cannot overflow, and its sum is at least 1.
         odds -= odds.max(axis=0)
@@ -191,7 +191,7 @@ class LanguageModel:
         normalisation: str,
         thresholders: Sequence[Thresholder | None] | None = None,
         step: int = 1,
-        records: Mapping[str, BackwardRecord] | None = None,
+        observers: Mapping[str, BackwardObserver] | None = None,
     ) -> None:
         """Write the gradients of the last forward pass's loss into ``parameters.gradients``.
 
@@ -203,19 +203,19 @@ class LanguageModel:
             One per layer, from the input upward; left out, nothing is thresholded.
         step : int
             Number of the optimiser step, for the thresholders.
-        records : mapping of str to BackwardRecord, optional
-            By layer name: where to keep what was computed before the threshold.
+        observers : mapping of str to BackwardObserver, optional
+            By layer name: who looks at its backward pass.
         """
         divisor = {"mean": self.T * self.B, "batch": self.B, "sum": 1}[normalisation]
         values, gradients, d_odds = self.parameters.values, self.parameters.gradients, self._log_odds
         d_odds[self._targets, self._columns] -= 1
         d_odds /= divisor
-        top = self.layers[-1].hidden[:, 1:].reshape(self.shape.hidden, -1)
+        top = flat(self.layers[-1].hidden[:, 1:])
         np.matmul(d_odds, top.T, out=gradients["classifier.W"])
         np.sum(d_odds, axis=1, out=gradients["classifier.b"])
         d_hidden = self._d_hidden
         np.matmul(values["classifier.W"].T, d_odds, out=d_hidden.reshape(self.shape.hidden, -1))
         for index in range(len(self.layers) - 1, -1, -1):
             thresholder = thresholders[index] if thresholders is not None else None
-            record = records[self.shape.layer_names[index]] if records is not None else None
-            d_hidden = self.layers[index].backward(d_hidden, thresholder, step, record)
+            observer = observers[self.shape.layer_names[index]] if observers is not None else None
+            d_hidden = self.layers[index].backward(d_hidden, thresholder, step, observer)

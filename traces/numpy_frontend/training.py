@@ -10,7 +10,7 @@ import numpy as np
 
 from traces.errors import InputError
 from traces.numpy_frontend.language_model import LanguageModel, Shape
-from traces.numpy_frontend.lstm import BackwardRecord, State
+from traces.numpy_frontend.lstm import BackwardObserver, State
 from traces.numpy_frontend.optimizers import Optimizer, clip
 from traces.numpy_frontend.parameters import Integers, Parameters
 from traces.thresholds import Policy, Thresholder
@@ -94,13 +94,13 @@ class Trainer:
         self.step, self.position = 0, 0
         self.state: Sequence[State] = model.zero_state()
 
-    def take_step(self, records: Mapping[str, BackwardRecord] | None = None) -> float:
+    def take_step(self, observers: Mapping[str, BackwardObserver] | None = None) -> float:
         """Train on the next window.
 
         Parameters
         ----------
-        records : mapping of str to BackwardRecord, optional
-            By layer name: where to keep what was computed before the threshold.
+        observers : mapping of str to BackwardObserver, optional
+            By layer name: who looks at its backward pass.
 
         Returns
         -------
@@ -118,7 +118,7 @@ class Trainer:
         # A diverging run overflows on its way; what matters is said below, once.
         with np.errstate(over="ignore", invalid="ignore"):
             loss, state = self.model.forward(*self.windows.window(self.position), self.state)
-            self.model.backward(self.normalisation, self.thresholders, number, records)
+            self.model.backward(self.normalisation, self.thresholders, number, observers)
             parameters = self.model.parameters
             norm = clip(parameters.flat_gradient, self.clip_norm)
         if not (math.isfinite(loss) and math.isfinite(norm)):
