@@ -68,10 +68,15 @@ def walk(
     level `bandwidth`.
     """
     jobs, loads = len(job_array_cycles), len(load_buffer)
-    draining = np.flatnonzero(job_drains)
-    stores = len(draining)
+    stores = 0
+    draining = np.empty(jobs, np.int64)
+    for job in range(jobs):
+        if job_drains[job]:
+            draining[stores] = job
+            stores += 1
     # Loads whose room a job gives back, output tiles when it is stored and others when it ends, chained behind the job.
-    given_back, next_given_back = np.full(jobs, -1, np.int64), np.empty(loads, np.int64)
+    given_back, next_given_back = np.empty(jobs, np.int64), np.empty(loads, np.int64)
+    given_back[:] = -1
     for given in range(loads):
         next_given_back[given] = given_back[load_last_job[given]]
         given_back[load_last_job[given]] = given

@@ -23,7 +23,6 @@ from pydantic import Field
 
 from simulator.arch.mechanism import Counts, PassCounts, PassMasks
 from simulator.arch.tile_mechanism import TileMechanism
-from simulator.skipping.masks import read_only
 from simulator.skipping.pairs import dense_macs
 
 
@@ -70,16 +69,16 @@ class BroadcastFifo(TileMechanism):
         from simulator.skipping.kernels import UNLIMITED
 
         passes, positions, _ = skip.words.shape
-        words, tiles = read_only(skip.words), len(columns)
+        words, tiles = np.ascontiguousarray(skip.words), len(columns)
         cycles, executed, gated = np.zeros((3, tiles, passes), np.int64)
         weights, padding = np.zeros((2, positions, self.pes), np.int64)
         for q, width in enumerate(columns.tolist()):
             if shared is None:
                 weights[:] = np.maximum(width - np.arange(self.pes) + self.pes - 1, 0) // self.pes
             else:
-                share_out(read_only(shared.words[q]), self.index_bits or 0, weights, padding)
+                share_out(np.ascontiguousarray(shared.words[q]), self.index_bits or 0, weights, padding)
             depth = UNLIMITED if self.depth is None else self.depth
-            broadcast(words, read_only(weights), read_only(padding), depth, cycles[q], executed[q], gated[q])
+            broadcast(words, np.ascontiguousarray(weights), np.ascontiguousarray(padding), depth, cycles[q], executed[q], gated[q])
         cycles, executed, gated = cycles.T, executed.T, gated.T
         none = np.zeros_like(cycles)
         return PassCounts(

@@ -61,9 +61,13 @@ def broadcast(
     """
     passes, positions, width = words.shape
     pes = weights.shape[1]
-    work = weights + padding
-    of_position = weights.sum(axis=1)
-    padding_of_position = padding.sum(axis=1)
+    work = np.empty((positions, pes), np.int64)
+    of_position, padding_of_position = np.zeros(positions, np.int64), np.zeros(positions, np.int64)
+    for k in range(positions):
+        for e in range(pes):
+            work[k, e] = weights[k, e] + padding[k, e]
+            of_position[k] += weights[k, e]
+            padding_of_position[k] += padding[k, e]
     places = min(depth, max(positions, 1))
     latest = np.zeros(places, np.int64)  # the last finish of the broadcast that a place of the FIFOs held
     finish = np.empty(pes, np.int64)

@@ -29,7 +29,7 @@ from pydantic import Field, model_validator
 
 from simulator.arch.mechanism import Mechanism, PassCounts, PassMasks
 from simulator.arch.problems import wrong
-from simulator.skipping.masks import read_only, tallied
+from simulator.skipping.masks import tallied
 
 Move = tuple[Annotated[int, Field(ge=1)], int]
 PUBLISHED_MOVES: tuple[Move, ...] = ((1, -1), (1, 0), (1, 1), (1, 3), (2, -2), (2, 0), (2, 2))
@@ -95,8 +95,8 @@ class InnerProduct(Mechanism):
         source = (np.arange(self.lanes) + aside[:, None]) % self.lanes
         order = np.array(lane_order(self.lanes), np.int64)
         stage_time_rows(
-            read_only(masks.words),
-            read_only(masks.lanes),
+            np.ascontiguousarray(masks.words),
+            np.ascontiguousarray(masks.lanes),
             self.lanes,
             self.depth,
             order,

@@ -272,7 +272,9 @@ def step_lanes(
                 busy = lane + 1  # lanes above it have nothing to do
         base = 0
         if refill == UNLIMITED:
-            base = head[:busy].min() if busy else positions
+            base = positions
+            for lane in range(busy):
+                base = min(base, head[lane])
         started, granted, conflicts, quiet = now, 0, 0, 0
         while base < positions:
             stop = min(base + window, positions)

@@ -25,7 +25,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from simulator.arch.mechanism import Counts, Mechanism, PassCounts, PassMasks
 from simulator.arch.problems import wrong
-from simulator.skipping.masks import read_only, tallied
+from simulator.skipping.masks import tallied
 
 DEEPEST_SCAN = 64
 """Windows are scanned by position up to this depth; beyond it the other two kernels, which give the same
@@ -182,7 +182,7 @@ class Lookahead(Mechanism):
         """Run the window: cycles, reads, refused requests and cycles without a request, each int64 [P]."""
         from simulator.skipping.kernels import UNLIMITED, finish_times, scan_window, step_lanes
 
-        words = read_only(masks.words)
+        words = np.ascontiguousarray(masks.words)
         passes, positions, _ = words.shape
         depth = UNLIMITED if self.depth is None else self.depth
         refill = UNLIMITED if self.refill is None else self.refill

@@ -51,7 +51,14 @@ def _is_first(words: Words, p: int, k: int, w: int) -> bool:
 
 @compiled
 def transpose_rows(
-    packed: Bytes, firsts: Counts, sizes: Counts, start: int, words: Words, nonzeros: Counts, needed: Counts
+    flat: Bytes,
+    octets: int,
+    firsts: Counts,
+    sizes: Counts,
+    start: int,
+    words: Words,
+    nonzeros: Counts,
+    needed: Counts,
 ) -> None:
     """Lay rows on lanes: bit i of word [p, k, w] is bit ``start + k`` of row ``firsts[p] + 64 w + i``.
 
@@ -63,7 +70,10 @@ def transpose_rows(
 
     Parameters
     ----------
-    packed : uint8 [rows, bytes]
+    flat : uint8 [rows * octets]
+        The rows, one after the other.
+    octets : int
+        Bytes of a row.
     firsts, sizes : int64 [P]
     start : int
     words : uint64 [P, K, W], written
@@ -71,8 +81,6 @@ def transpose_rows(
         Set bits of each pass, and positions with any.
     """
     passes, positions, width = words.shape
-    octets = packed.shape[1]
-    flat = packed.reshape(-1)
     block = np.empty(64, np.uint64)
     for p in range(passes):
         ones = positions_needed = 0
@@ -112,7 +120,14 @@ def transpose_rows(
 
 @compiled
 def gather_bits(
-    packed: Bytes, firsts: Counts, sizes: Counts, start: int, words: Words, nonzeros: Counts, needed: Counts
+    flat: Bytes,
+    octets: int,
+    firsts: Counts,
+    sizes: Counts,
+    start: int,
+    words: Words,
+    nonzeros: Counts,
+    needed: Counts,
 ) -> None:
     """Lay bits on lanes: bit i of word [p, k, w] is bit ``firsts[p] + 64 w + i`` of row ``start + k``.
 
@@ -120,7 +135,10 @@ def gather_bits(
 
     Parameters
     ----------
-    packed : uint8 [rows, bytes]
+    flat : uint8 [rows * octets]
+        The rows, one after the other.
+    octets : int
+        Bytes of a row.
     firsts, sizes : int64 [P]
     start : int
     words : uint64 [P, K, W], written
@@ -128,8 +146,6 @@ def gather_bits(
         Set bits of each pass, and positions with any.
     """
     passes, positions, width = words.shape
-    octets = packed.shape[1]
-    flat = packed.reshape(-1)
     for p in range(passes):
         ones = positions_needed = 0
         for w in range(width):

@@ -136,7 +136,7 @@ def tallied(masks: PassMasks) -> tuple[Counts, Counts]:
     from simulator.skipping.kernels import tally
 
     nonzeros, needed = np.empty((2, len(masks.lanes)), np.int64)
-    tally(read_only(masks.words), nonzeros, needed)
+    tally(np.ascontiguousarray(masks.words), nonzeros, needed)
     return nonzeros, needed
 
 
@@ -154,13 +154,6 @@ def lane_words(lanes: Counts, words: int) -> Words:
     return np.where(used == 64, ones, partial)
 
 
-def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Give a contiguous read-only view: the one form that kernels are compiled for."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
-
-
 def _filled(
     fill: Callable[..., None],
     packed: Bytes,
@@ -172,7 +165,7 @@ def _filled(
 ) -> PassMasks:
     words = np.zeros((len(sizes), stop - start, _words_of(lanes)), np.uint64)
     nonzeros, needed = np.empty((2, len(sizes)), np.int64)
-    fill(read_only(packed), firsts, sizes, start, words, nonzeros, needed)
+    fill(packed.reshape(-1), packed.shape[1], firsts, sizes, start, words, nonzeros, needed)
     return PassMasks(words, sizes, tally=(nonzeros, needed))
 
 

@@ -27,7 +27,6 @@ from pydantic import Field
 
 from simulator.arch.mechanism import Counts, PassCounts, PassMasks
 from simulator.arch.tile_mechanism import TileMechanism
-from simulator.skipping.masks import read_only
 from simulator.skipping.pairs import dense_macs
 
 
@@ -82,9 +81,9 @@ class Packed(TileMechanism):
         passes, positions, _ = skip.words.shape
         results = np.empty((passes, len(columns), RESULTS), np.int64)
         pack_and_stream(
-            read_only(skip.words),
-            read_only(np.empty((len(columns), positions, 0), np.uint64) if shared is None else shared.words),
-            read_only(columns),
+            np.ascontiguousarray(skip.words),
+            np.ascontiguousarray(np.empty((len(columns), positions, 0), np.uint64) if shared is None else shared.words),
+            np.ascontiguousarray(columns),
             self.multipliers,
             self.whole_rows,
             self.distribution_values_per_cycle or UNLIMITED,

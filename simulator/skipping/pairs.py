@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.arch.mechanism import Counts, PassMasks
-from simulator.skipping.masks import read_only
 
 Int32s = npt.NDArray[np.int32]
 
@@ -27,7 +26,7 @@ def nonzeros_by_part(masks: PassMasks, part: int | None, parts: int = 1) -> Int3
 
     passes, positions, width = masks.words.shape
     ones = np.zeros((passes, parts, positions), np.int32)
-    count_by_part(read_only(masks.words), 64 * width if part is None else part, ones)
+    count_by_part(np.ascontiguousarray(masks.words), 64 * width if part is None else part, ones)
     return ones
 
 
@@ -36,7 +35,7 @@ def largest_sums(left: Int32s, right: Int32s) -> Counts:
     from simulator.skipping.pair_kernels import most_products
 
     most = np.empty((len(left), len(right)), np.int64)
-    most_products(read_only(left), read_only(right), most)
+    most_products(np.ascontiguousarray(left), np.ascontiguousarray(right), most)
     return most
 
 

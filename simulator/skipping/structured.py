@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from simulator.arch.mechanism import Counts, Mechanism, PassCounts, PassMasks
 from simulator.arch.problems import wrong
-from simulator.skipping.masks import read_only, tallied
+from simulator.skipping.masks import tallied
 from traces.errors import InputError, Problem
 
 
@@ -121,7 +121,7 @@ class Structured(Mechanism):
 
         reads = np.zeros(len(masks.lanes), np.int64)
         offence = np.full(3, -1, np.int64)
-        fill_slots(read_only(masks.words), self.n, self.m, reads, offence)
+        fill_slots(np.ascontiguousarray(masks.words), self.n, self.m, reads, offence)
         if offence[0] >= 0:
             raise BrokenPatternError(self.n, self.m, *offence.tolist())
         return reads

@@ -59,7 +59,7 @@ def look_ahead(mask: Bools, depth: int, refill: int, banks: int, cycle: Int64s, 
     smallest = np.empty(min(banks, positions) if banks != UNLIMITED else 0, np.int64)
     base = 0
     if refill == UNLIMITED:
-        base = head.min()
+        base = _first(head, positions)
     now = 0
     taken = 0
     while base < positions:
@@ -78,10 +78,18 @@ def look_ahead(mask: Bools, depth: int, refill: int, banks: int, cycle: Int64s, 
                 position[taken] = k
                 taken += 1
                 head[r] = _next_nonzero(mask, r, k + 1)
-        first = head.min()
+        first = _first(head, positions)
         base = first if first - base <= refill else base + refill
         now += 1
     return now
+
+
+@compiled
+def _first(head: Int64s, positions: int) -> int:
+    first = positions
+    for k in head:
+        first = min(first, k)
+    return first
 
 
 @compiled
