@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from traces.cli import run
+from traces.program import run
 from traces.version import __version__
 
 COMMANDS = {

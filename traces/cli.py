@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
-from traces.errors import InputError
 from traces.record_commands import record
 
-__all__ = ["inspect", "record", "run"]
-
-
-def run(command: click.Command, program: str) -> NoReturn:
-    """Run a command line and exit: 0 done, 2 the user's input is at fault, 1 ours.
-
-    An `InputError` becomes its message on stderr, without a traceback.
-    """
-    try:
-        command.main(prog_name=program)
-    except InputError as error:
-        for problem in error.problems:
-            click.echo(f"error: {problem}", err=True)
-        sys.exit(2)
-    sys.exit(0)
+__all__ = ["inspect", "record"]
 
 
 @click.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -54,5 +53,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     folded: dict[str, str] = {}
     for one in known:
         folded.setdefault(one.casefold(), one)
-    close = difflib.get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.5)
+    from difflib import get_close_matches
+
+    close = get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.5)
     return f"did you mean {folded[close[0]]!r}?" if close else ""

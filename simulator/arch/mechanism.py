@@ -93,7 +93,7 @@ class Mechanism(BaseModel):
     Class attributes ``summary`` (one line) and ``literature`` are what `skipstone mechanisms` prints.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     summary: ClassVar[str] = ""
     literature: ClassVar[str] = ""

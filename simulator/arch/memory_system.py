@@ -71,11 +71,15 @@ class OutputBuffer(Buffer):
 class Buffers(Part):
     """The three on-chip buffers."""
 
-    skip: SkipBuffer = Field(default=SkipBuffer(), description="Holds the skip operand (the gate gradients).")
-    shared: SharedBuffer = Field(
-        default=SharedBuffer(), description="Holds the shared operand (weights or activations)."
+    skip: SkipBuffer = Field(
+        default={}, validate_default=True, description="Holds the skip operand (the gate gradients)."
     )
-    output: OutputBuffer = Field(default=OutputBuffer(), description="Holds sums on their way to the vector unit.")
+    shared: SharedBuffer = Field(
+        default={}, validate_default=True, description="Holds the shared operand (weights or activations)."
+    )
+    output: OutputBuffer = Field(
+        default={}, validate_default=True, description="Holds sums on their way to the vector unit."
+    )
 
 
 # Orders of the fields of an address, from its most to its least significant part; a column is a burst of a row.
@@ -268,8 +272,8 @@ class Tiling(Part):
 class Memory(Part):
     """Everything around the array; each key has a default."""
 
-    buffers: Buffers = Field(default=Buffers(), description="On-chip buffers.")
-    dram: Dram = Field(default=Dram(), description="Off-chip memory.")
-    vector_unit: VectorUnit = Field(default=VectorUnit(), description="The unit for gate functions.")
-    formats: Formats = Field(default=Formats(), description="How the skip operand is stored.")
-    mapping: Tiling = Field(default=Tiling(), description="How products are cut into tiles.")
+    buffers: Buffers = Field(default={}, validate_default=True, description="On-chip buffers.")
+    dram: Dram = Field(default={}, validate_default=True, description="Off-chip memory.")
+    vector_unit: VectorUnit = Field(default={}, validate_default=True, description="The unit for gate functions.")
+    formats: Formats = Field(default={}, validate_default=True, description="How the skip operand is stored.")
+    mapping: Tiling = Field(default={}, validate_default=True, description="How products are cut into tiles.")

@@ -7,18 +7,11 @@ nothing (MODEL.md, "Same cycle"). Compiled by Numba on first use.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from simulator.engine.event import DeadlockError
-from simulator.engine.event import run as run_event
-from simulator.engine.times import Moments, StepTimes, summarize
+from simulator.engine.times import DeadlockError, Moments, StepTimes, summarize
 from simulator.mapping.plan import Plan
 from simulator.memory import TimingDram
-
-if TYPE_CHECKING:
-    pass
 
 
 def run(plan: Plan) -> StepTimes:
@@ -73,6 +66,8 @@ def run(plan: Plan) -> StepTimes:
         loaded,
     )
     if total < 0:
+        from simulator.engine.event import run as run_event
+
         run_event(plan)  # says who waits on what
         raise DeadlockError("the compiled engine is stuck where the event engine is not: please report this plan")
     commands = {} if dram is None else commands_until(dram, int(total))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import simpy
 
-from simulator.engine.times import Int64s, Interval, Moments, StepTimes, summarize
+from simulator.engine.times import DeadlockError, Int64s, Interval, Moments, StepTimes, summarize
 from simulator.mapping.plan import BUFFERS, NONE, OUTPUT, Plan
 from simulator.memory import BandwidthDram, TimingDram
 from simulator.memory.timing_state import NEVER, DramState
@@ -26,10 +26,6 @@ AFTER_ALL_ELSE = 2
 READ, WRITE = 0, 1
 
 Process = Generator[simpy.Event, None, None]
-
-
-class DeadlockError(RuntimeError):
-    """Nothing can happen any more, but the step is not done; says who waits on what."""
 
 
 def run(plan: Plan, record_intervals: bool = False) -> StepTimes:

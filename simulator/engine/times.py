@@ -19,6 +19,10 @@ STALLS = ("dependency", "load_shared", "load_skip", "output_full", "load_partial
 UNITS = ("dram", "array", "vector_unit")
 
 
+class DeadlockError(RuntimeError):
+    """Nothing can happen any more, but the step is not done; says who waits on what."""
+
+
 @dataclass(frozen=True)
 class Interval:
     """A unit was busy with something from `start` up to `end` (cycles)."""

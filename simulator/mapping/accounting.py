@@ -26,15 +26,15 @@ class Counted(NamedTuple):
         Of these products; None for tasks without MACs.
     columns : int
         Of a pass.
-    encoded : sequence of (value bits, metadata bits) or None, optional
-        Where the skip operand does not lie dense in its buffer: for each tile of columns the array reads all of them,
-        in place of non-zeros and one mask bit an element. By default none is.
+    encoded : int64 [T, 2] or None
+        Value bits and metadata bits of each product, where the skip operand does not lie dense in its buffer: for each
+        tile of columns the array reads all of them, in place of non-zeros and one mask bit an element.
     """
 
     products: Sequence[Product]
     passes: PassTable | None
     columns: int
-    encoded: Sequence[tuple[int, int] | None] = ()
+    encoded: Int64s | None = None
 
 
 def count_products(arch: Architecture, groups: Sequence[Counted]) -> Int64s:
@@ -106,11 +106,12 @@ def count_products(arch: Architecture, groups: Sequence[Counted]) -> Int64s:
     taken = sum_of["taken"] * precision.operand_bits
     at = 0
     for group in groups:
-        for index, read_bits in enumerate(group.encoded, start=at):
-            if read_bits is not None:
-                taken[index] = read_bits[0]
-                counts[index, Count.MASK_BITS_SCANNED] += (read_bits[1] - mask_bits[index]) * column_tiles[index]
-        at += len(group.products)
+        stop = at + len(group.products)
+        if group.encoded is not None:
+            value_bits, metadata_bits = group.encoded.T
+            taken[at:stop] = value_bits
+            counts[at:stop, Count.MASK_BITS_SCANNED] += (metadata_bits - mask_bits[at:stop]) * column_tiles[at:stop]
+        at = stop
     counts[:, Count.SKIP_BUFFER_BITS_READ] = taken * column_tiles
     counts[:, Count.SHARED_BUFFER_BITS_READ] = sum_of["fetches"] * columns * precision.operand_bits
     # Each K tile leaves its sums in the output buffer, and each sum is read once: by the next K tile, the vector

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -152,6 +152,12 @@ def _cost(
     return PassCost(tile_k, rows, columns, array, feed)
 
 
+def _fetched_bytes(traffic: Traffic, product: Product, tile_m: int, tile_k: int) -> int:
+    if traffic.skip.tiles_are_alike(product):
+        return -(-product.m * product.k * traffic.operand_bits // 8)
+    return int(traffic.skip.fetched_bytes([product], tile_m, tile_k)[0])
+
+
 class _SystemPlanner:
     """Plans for a machine with a memory system."""
 
@@ -165,6 +171,8 @@ class _SystemPlanner:
         # Two products that run by turns hold a tile each: that takes two halves of every buffer.
         self.overlaps = mapping.overlap and all(b.double for b in buffers)
         self.groups = [(indices, [workload.products[i] for i in indices]) for indices in _alike(workload.products)]
+        self._group_of = {index: group for group, (indices, _) in enumerate(self.groups) for index in indices}
+        self._known_pauses: dict[int, Int64s] = {}
         self.uses: Counter[str] = Counter()
         # All time steps of a serial product are tiled alike, so that they share tiles: as a member of the chain, but
         # with the rows of the largest time step, which may be the first and no member.
@@ -222,14 +230,15 @@ class _SystemPlanner:
 
     def pauses(self) -> Pauses | None:
         """What decides which jobs stand in pauses; None: products are not mixed."""
-        return Pauses(self._pause_cycles, self._crowded, self._pauses_alike) if self.overlaps else None
-
-    def _pauses_alike(self, index: int) -> object:
-        """What a pause and its crowding depend on; an encoded dG takes other bytes at each time step."""
-        product = self.workload.products[index]
-        before = self.workload.products[product.after[0].product] if product.after else product
-        encoded = self.traffic.memory.formats.skip != "dense"
-        return index if encoded else (product.layer, product.name, product.m, before.layer, before.name, before.m)
+        if not self.overlaps:
+            return None
+        cycles = np.zeros(len(self.workload.products), dtype=np.int64)
+        crowded = np.zeros(len(cycles), dtype=np.bool_)
+        for group, (indices, _) in enumerate(self.groups):
+            if indices[0] in self.order.chain_of:
+                cycles[indices] = self._pause_cycles(group)
+                crowded[indices] = self._crowded(group)
+        return Pauses(cycles, crowded)
 
     def found(self, key: tuple[str, str]) -> list[Candidate]:
         """Enumerate the tilings of a product by layer and name, best first."""
@@ -289,7 +298,9 @@ class _SystemPlanner:
             costs.append(_cost(self.arch, product, passes, tile_k, shape))
         if problem.pauses:
             pauses, _ = self.order.pauses_for(product)
-            problem = replace(problem, pause_cycles=self._pause_cycles(pauses[-1]))
+            group = self._group_of[pauses[-1]]
+            pause = self._pause_cycles(group)[self.groups[group][0].index(pauses[-1])]
+            problem = replace(problem, pause_cycles=int(pause))
         return problem, costs, self.traffic.dram.unloaded, self.pins
 
     def _problem(self, key: tuple[str, str]) -> TilingProblem:
@@ -297,17 +308,19 @@ class _SystemPlanner:
         if key in self._problems:
             return self._problems[key]
         product, traffic = self.typical[key], self.traffic
-        epilogue, alike = product.epilogue, [p for members in self.alike[key] for p in members]
+        epilogue, alike = product.epilogue, self.alike[key]
         pauses, by_rows = self.order.pauses_for(product) if self.overlaps else ((), False)
         if not traffic.skip.encoded_on_chip(product):
-            alike = [max(alike, key=lambda p: p.m)]  # of dense tiles the one with the most rows is the largest
+            alike = [
+                max(alike, key=lambda members: members[0].m)
+            ]  # of dense tiles that with the most rows is the largest
         self._problems[key] = TilingProblem(
             m=self.most_rows[key],
             n=product.n,
             k=product.k,
             operand_bits=self.arch.precision.operand_bits,
             accumulator_bits=self.arch.precision.accumulator_bits,
-            skip_bytes=partial(traffic.skip.fetched_bytes, product),
+            skip_bytes=partial(_fetched_bytes, traffic, product),
             skip_room_bytes=partial(traffic.skip.largest_room_bytes, alike),
             room_bytes=traffic.room_bytes,
             partial_bytes=traffic.partial_bytes(product),
@@ -324,21 +337,42 @@ class _SystemPlanner:
         )
         return self._problems[key]
 
-    def _pause_cycles(self, index: int) -> int:
-        """About how long the array waits before a product of a serial chain: the way of the last tile before it."""
-        product = self.workload.products[index]
-        before = next(self.workload.products[a.product] for a in product.after if a.on_chip)
-        pause = self._best((before.layer, before.name)).last_cycles
-        pause += self.arch.system.vector_unit.latency_cycles
-        if not self._tiling_of_name(product).skip_on_chip:
-            dram, traffic = self.traffic.dram.unloaded, self.traffic
-            moved_bytes = traffic.store_bytes(before) + traffic.skip.fetched_bytes(product, product.m, product.k)
-            pause += dram.latency_cycles + dram.transfer_cycles(moved_bytes)
-        return pause
+    def _pause_cycles(self, group: int) -> Int64s:
+        """About how long the array waits before each product of a serial chain: the way of the last tile before it.
 
-    def _crowded(self, index: int) -> bool:
+        0 before one that waits for none.
+        """
+        if group in self._known_pauses:
+            return self._known_pauses[group]
+        _, members = self.groups[group]
+        made_by = [next((after.product for after in p.after if after.on_chip), -1) for p in members]
+        waiting = np.array(made_by) >= 0
+        pauses = np.zeros(len(members), dtype=np.int64)
+        if waiting.any():
+            before = [self.workload.products[made] for made in made_by]
+            pauses += [self._best((p.layer, p.name)).last_cycles for p in before]
+            pauses += self.arch.system.vector_unit.latency_cycles
+            if not self._tiling_of_name(members[0]).skip_on_chip:
+                dram = self.traffic.dram.unloaded
+                moved_bytes = np.array([self.traffic.dense_store_bytes(p) for p in before], dtype=np.int64)
+                moved_bytes += self._skip_stored[made_by]
+                moved_bytes += self.traffic.skip.fetched_bytes(members, members[0].m, members[0].k)
+                pauses += dram.latency_cycles + dram.transfer_cycles(moved_bytes)
+            pauses[~waiting] = 0
+        self._known_pauses[group] = pauses
+        return pauses
+
+    @cached_property
+    def _skip_stored(self) -> Int64s:
+        """Bytes of the next skip operand that each product stores: int64 [products]."""
+        stored = np.zeros(len(self.workload.products), dtype=np.int64)
+        for indices, members in self.groups:
+            stored[indices] = self.traffic.skip.stored_bytes(members)
+        return stored
+
+    def _crowded(self, group: int) -> bool:
         """Whether the weights that stay for a chain leave no room for another product's tile."""
-        product = self.workload.products[index]
+        product = self.groups[group][1][0]
         tiling = self._tiling_of_name(product)
         taken = self.traffic.operand_bytes(product.k * product.n) if tiling.shared_resident else 0
         return taken + self.traffic.room_bytes[SHARED] > self.traffic.capacity_bytes[SHARED]

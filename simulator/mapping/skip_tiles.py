@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from simulator.arch.memory_system import Formats
-from simulator.memory import Format, StoredMask, bytes_of_bits
+from simulator.memory import Format, StoredMask
 from simulator.workload import OperandMask, Product
 
 Int64s = npt.NDArray[np.int64]
@@ -26,12 +25,13 @@ class StoredMasks:
         self.most_bytes, self.nbytes = most_bytes, 0
         self._stored: dict[tuple[object, ...], StoredMask] = {}
 
-    def get(self, mask: OperandMask, fmt: Format, value_bits: int, formats: Formats) -> StoredMask:
-        """Give a mask in a format with the segments and runs of `formats`."""
-        key = (mask.key, fmt, value_bits, formats.segment, formats.run_bits)
+    def get(self, masks: Sequence[OperandMask], fmt: Format, value_bits: int, formats: Formats) -> StoredMask:
+        """Give masks of as many bits a row, one below the other, in a format with segments and runs of `formats`."""
+        key = (*[mask.key for mask in masks], fmt, value_bits, formats.segment, formats.run_bits)
         stored = self._stored.pop(key, None)
         if stored is None:
-            stored = StoredMask(mask.packed, mask.bits, fmt, value_bits, formats.segment, formats.run_bits)
+            packed = masks[0].packed if len(masks) == 1 else np.concatenate([mask.packed for mask in masks])
+            stored = StoredMask(packed, masks[0].bits, fmt, value_bits, formats.segment, formats.run_bits)
             self.nbytes += stored.nbytes
         self._stored[key] = stored  # as the newest
         while self.nbytes > self.most_bytes and len(self._stored) > 1:
@@ -39,28 +39,10 @@ class StoredMasks:
         return stored
 
 
-@dataclass(frozen=True)
-class SkipTile:
-    """One tile of a skip operand on its way into the buffer.
-
-    Attributes
-    ----------
-    dram_bytes : int
-        What DRAM moves for it.
-    room_bytes : int
-        What it takes of its buffer.
-    value_bits, metadata_bits : int
-        What is written into the buffer, and beside it where the mask has a place of its own.
-    """
-
-    dram_bytes: int
-    room_bytes: int
-    value_bits: int
-    metadata_bits: int
-
-
 class SkipOperands:
     """Skip operands as one machine stores them. Rows and positions are those of S [M, K].
+
+    Products that are given together are alike in shape: the T time steps of a serial product, or one product.
 
     Parameters
     ----------
@@ -79,107 +61,106 @@ class SkipOperands:
         """Whether the buffer holds the operand in another format than dense; unrecorded ones are dense."""
         return product.mask is not None and self.formats.skip_on_chip != "dense"
 
-    def tile(self, product: Product, rows: slice, positions: slice, nonzeros: int) -> SkipTile:
-        """Say what a tile takes; `nonzeros` are those of its own elements.
-
-        What lies dense on chip and comes encoded writes its non-zeros only: its mask says where there are none. An
-        array that reads no mask needs its zeros, too.
-        """
-        elements = (rows.stop - rows.start) * (positions.stop - positions.start)
-        dense_bits = elements * self.operand_bits
-        if product.mask is None:
-            return SkipTile(bytes_of_bits(dense_bits), bytes_of_bits(dense_bits), dense_bits, 0)
-        dram_bytes = bytes_of_bits(*self._tile_bits(product.mask, self.formats.skip, rows, positions))
-        if self.encoded_on_chip(product):
-            bits = self._tile_bits(product.mask, self.formats.skip_on_chip, rows, positions)
-            return SkipTile(dram_bytes, bytes_of_bits(*bits), *bits)
-        only_nonzeros = self.keeps_mask and self.formats.skip != "dense"
-        value_bits = nonzeros * self.operand_bits if only_nonzeros else dense_bits
-        return SkipTile(dram_bytes, bytes_of_bits(dense_bits), value_bits, elements if self.keeps_mask else 0)
-
-    def _tile_bits(self, mask: OperandMask, fmt: Format, rows: slice, positions: slice) -> tuple[int, int]:
-        stored = self.masks.get(mask, fmt, self.operand_bits, self.formats)
-        return stored.tile_bits(rows, positions) if mask.lanes_hold == "rows" else stored.tile_bits(positions, rows)
-
-    def _grid_bits(self, product: Product, fmt: Format, tile_m: int, tile_k: int) -> tuple[Int64s, Int64s]:
-        """Bits of all tiles of a product: values and metadata, each int64 [M tiles, K tiles]."""
-        row_edges, position_edges = _edges(product.m, tile_m), _edges(product.k, tile_k)
-        mask = product.mask
-        if mask is None:
-            values = np.multiply.outer(np.diff(row_edges), np.diff(position_edges)) * self.operand_bits
-            return values, np.zeros_like(values)
-        stored = self.masks.get(mask, fmt, self.operand_bits, self.formats)
-        if mask.lanes_hold == "rows":
-            return stored.grid_bits(row_edges, position_edges)
-        values, metadata = stored.grid_bits(position_edges, row_edges)
-        return values.T, metadata.T
+    def _grid_bits(self, products: Sequence[Product], fmt: Format, tile_m: int, tile_k: int) -> tuple[Int64s, Int64s]:
+        """Bits of all tiles of products with masks: values and metadata, each int64 [T, M tiles, K tiles]."""
+        masks = [product.mask for product in products if product.mask is not None]
+        row_edges, position_edges = _edges(products[0].m, tile_m), _edges(products[0].k, tile_k)
+        stored = self.masks.get(masks, fmt, self.operand_bits, self.formats)
+        if masks[0].lanes_hold == "rows":
+            values, metadata = stored.grid_bits(_below(masks, row_edges), position_edges)
+            shape = (len(masks), len(row_edges) - 1, len(position_edges) - 1)
+            return values.reshape(shape), metadata.reshape(shape)
+        values, metadata = stored.grid_bits(_below(masks, position_edges), row_edges)
+        shape = (len(masks), len(position_edges) - 1, len(row_edges) - 1)
+        return values.reshape(shape).transpose(0, 2, 1), metadata.reshape(shape).transpose(0, 2, 1)
 
     def tiles_are_alike(self, product: Product) -> bool:
         """Whether `tiles` depends on the product's shape alone and not on its zeros."""
         return product.mask is None or (self.formats.skip == "dense" and self.formats.skip_on_chip == "dense")
 
-    def tiles(self, product: Product, tile_m: int, tile_k: int, nonzeros: Int64s) -> Int64s:
-        """Say what each tile takes, as `tile` does: int64 [M tiles * K tiles, 4].
+    def tiles(self, products: Sequence[Product], tile_m: int, tile_k: int, nonzeros: Int64s) -> Int64s:
+        """Say what each tile takes: int64 [T, M tiles * K tiles, 4].
 
-        Columns are DRAM bytes, room in bytes, value bits and metadata bits; `nonzeros` [M tiles, K tiles] are those of
-        each tile's own elements.
+        Columns are DRAM bytes, room in bytes, value bits and metadata bits; `nonzeros` [T, M tiles, K tiles] are those
+        of each tile's own elements.
+
+        What lies dense on chip and comes encoded writes its non-zeros only: its mask says where there are none. An
+        array that reads no mask needs its zeros, too.
         """
-        elements = _elements(product.m, product.k, tile_m, tile_k)
+        first = products[0]
+        elements = np.broadcast_to(_elements(first.m, first.k, tile_m, tile_k), nonzeros.shape)
         value_bits = elements * self.operand_bits
         metadata_bits = np.zeros_like(value_bits)
         dram_bytes = room_bytes = -(-value_bits // 8)
-        if product.mask is not None:
+        if first.mask is not None:
             if self.formats.skip != "dense":
-                dram_bytes = _bytes(*self._grid_bits(product, self.formats.skip, tile_m, tile_k))
-            if self.encoded_on_chip(product):
-                value_bits, metadata_bits = self._grid_bits(product, self.formats.skip_on_chip, tile_m, tile_k)
+                dram_bytes = _bytes(*self._grid_bits(products, self.formats.skip, tile_m, tile_k))
+            if self.encoded_on_chip(first):
+                value_bits, metadata_bits = self._grid_bits(products, self.formats.skip_on_chip, tile_m, tile_k)
                 room_bytes = _bytes(value_bits, metadata_bits)
             elif self.keeps_mask:
                 metadata_bits = elements
                 if self.formats.skip != "dense":
                     value_bits = nonzeros * self.operand_bits
-        return np.stack([dram_bytes, room_bytes, value_bits, metadata_bits], axis=-1).reshape(-1, 4)
+        return np.stack([dram_bytes, room_bytes, value_bits, metadata_bits], axis=-1).reshape(len(products), -1, 4)
 
-    def stores(self, product: Product, tile_m: int, tile_n: int) -> Int64s:
-        """Bytes of the next skip operand that each output tile stores: int64 [M tiles * N tiles]."""
-        mask, m, n = product.epilogue.store_skip, product.m, product.n
-        assert mask is not None
+    def stores(self, products: Sequence[Product], tile_m: int, tile_n: int) -> Int64s:
+        """Bytes of the next skip operand that each output tile stores: int64 [T, M tiles * N tiles].
+
+        A tile of columns holds all gates of its units, and the stored rows have one gate after the other. A segment is
+        written by the tile that holds its last element. Where padding gives the next skip operand another number of
+        rows, they are dealt out over the tiles of rows in proportion.
+        """
+        masks = [p.epilogue.store_skip for p in products if p.epilogue.store_skip is not None]
+        m, n, bits = products[0].m, products[0].n, masks[0].bits
         rows, columns = _edges(m, tile_m), _edges(n, tile_n)
-        if self.formats.skip == "dense" and mask.bits % n == 0:
-            own = np.diff(rows * mask.packed.shape[0] // m)
-            elements = np.multiply.outer(own, np.diff(columns)) * (mask.bits // n)
-            return np.asarray(-(-elements * self.operand_bits // 8)).ravel()
-        stored = self.masks.get(mask, self.formats.skip, self.operand_bits, self.formats)
-        gates = np.arange(0, stored.bits, n, dtype=np.int64)
-        return _bytes(*stored.owned_grid_bits(rows * stored.rows // m, gates[:, None] + columns)).ravel()
+        if self.formats.skip == "dense" and bits % n == 0:
+            heights = np.array([len(mask.packed) for mask in masks], dtype=np.int64)
+            own = np.diff(rows * heights[:, None] // m)
+            elements = own[:, :, None] * np.diff(columns) * (bits // n)
+            return np.asarray(-(-elements * self.operand_bits // 8)).reshape(len(products), -1)
+        stored = self.masks.get(masks, self.formats.skip, self.operand_bits, self.formats)
+        gates = np.arange(0, bits, n, dtype=np.int64)
+        values, metadata = stored.owned_grid_bits(_below(masks, rows, m), gates[:, None] + columns)
+        return _bytes(values, metadata).reshape(len(products), -1)
 
-    def fetched_bytes(self, product: Product, tile_m: int, tile_k: int) -> int:
-        """DRAM bytes of all tiles of a product, each fetched once."""
-        if product.mask is None or self.formats.skip == "dense":
-            return -(-product.m * product.k * self.operand_bits // 8)
-        return int(_bytes(*self._grid_bits(product, self.formats.skip, tile_m, tile_k)).sum())
+    def stored_bytes(self, products: Sequence[Product]) -> Int64s:
+        """DRAM bytes of the next skip operand that products store, each as one tile: int64 [T]; 0 where none."""
+        found = np.zeros(len(products), dtype=np.int64)
+        storing = [row for row, product in enumerate(products) if product.epilogue.store_skip is not None]
+        if storing:
+            found[storing] = self.stores([products[row] for row in storing], products[0].m, products[0].n)[:, 0]
+        return found
 
-    def largest_room_bytes(self, products: Sequence[Product], tile_m: int, tile_k: int) -> int:
-        """Room of the largest tile of any of the products."""
+    def fetched_bytes(self, products: Sequence[Product], tile_m: int, tile_k: int) -> Int64s:
+        """DRAM bytes of all tiles of products, each fetched once: int64 [T]."""
+        first = products[0]
+        if first.mask is None or self.formats.skip == "dense":
+            return np.full(len(products), -(-first.m * first.k * self.operand_bits // 8), dtype=np.int64)
+        return np.asarray(_bytes(*self._grid_bits(products, self.formats.skip, tile_m, tile_k)).sum(axis=(1, 2)))
+
+    def largest_room_bytes(self, groups: Sequence[Sequence[Product]], tile_m: int, tile_k: int) -> int:
+        """Room of the largest tile of any of the products of groups that are each alike in shape."""
         largest = 0
-        for product in products:
-            if self.encoded_on_chip(product):
-                room = _bytes(*self._grid_bits(product, self.formats.skip_on_chip, tile_m, tile_k))
+        for products in groups:
+            first = products[0]
+            if self.encoded_on_chip(first):
+                room = _bytes(*self._grid_bits(products, self.formats.skip_on_chip, tile_m, tile_k))
                 largest = max(largest, int(room.max(initial=0)))
             else:
-                elements = min(tile_m, product.m) * min(tile_k, product.k)
+                elements = min(tile_m, first.m) * min(tile_k, first.k)
                 largest = max(largest, -(-elements * self.operand_bits // 8))
         return largest
 
-    def bits_read(self, product: Product, tile_m: int, tile_k: int) -> tuple[int, int] | None:
-        """(value bits, metadata bits) that the array reads for each tile of columns: all that its tiles store.
+    def bits_read(self, products: Sequence[Product], tile_m: int, tile_k: int) -> Int64s | None:
+        """Value bits and metadata bits that the array reads for each tile of columns, all that its tiles store: [T, 2].
 
         None where the operand lies dense, so that the array picks its values.
         """
-        if not self.encoded_on_chip(product):
+        if not self.encoded_on_chip(products[0]):
             return None
-        values, metadata = self._grid_bits(product, self.formats.skip_on_chip, tile_m, tile_k)
-        return int(values.sum()), int(metadata.sum())
+        grids = self._grid_bits(products, self.formats.skip_on_chip, tile_m, tile_k)
+        return np.stack([bits.sum(axis=(1, 2)) for bits in grids], axis=1)
 
     def segment_positions(self, product: Product) -> int:
         """Positions that K tiles are multiples of, where they fit, lest two tiles fetch the same segment."""
@@ -187,27 +168,14 @@ class SkipOperands:
         along_rows = product.mask is not None and product.mask.lanes_hold == "rows"
         return self.formats.segment if coded and along_rows else 1
 
-    def written_bytes(self, product: Product, rows: slice | None = None, columns: slice | None = None) -> int:
-        """DRAM bytes that a tile of the product's outputs writes of the next skip operand; by default all of them.
 
-        A tile of columns holds all gates of its units, and the stored rows have one gate after the other. A segment is
-        written by the tile that holds its last element. Where padding gives the next skip operand another number of
-        rows, they are dealt out over the tiles of rows in proportion.
-        """
-        mask = product.epilogue.store_skip
-        if mask is None:
-            return 0
-        if rows is columns is None and self.formats.skip == "dense" and mask.bits % product.n == 0:
-            return -(-len(mask.packed) * mask.bits * self.operand_bits // 8)
-        rows, columns = rows or slice(0, product.m), columns or slice(0, product.n)
-        stored = self.masks.get(mask, self.formats.skip, self.operand_bits, self.formats)
-        mine = slice(rows.start * stored.rows // product.m, rows.stop * stored.rows // product.m)
-        units = product.n
-        pieces = [
-            stored.owned_bits(mine, slice(first + columns.start, first + columns.stop))
-            for first in range(0, stored.bits, units)
-        ]
-        return bytes_of_bits(sum(values for values, _ in pieces), sum(metadata for _, metadata in pieces))
+def _below(masks: Sequence[OperandMask], edges: Int64s, whole: int | None = None) -> Int64s:
+    """Edges of tiles of rows of masks that lie one below the other; edges of `whole` rows are in proportion."""
+    heights = np.array([len(mask.packed) for mask in masks], dtype=np.int64)
+    if whole is not None:
+        edges = edges * heights[:, None] // whole
+    starts = np.cumsum(heights) - heights
+    return np.append((starts[:, None] + edges)[:, :-1], heights.sum())
 
 
 @lru_cache(maxsize=256)

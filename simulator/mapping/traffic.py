@@ -61,7 +61,7 @@ class Traffic:
 
     def store_bytes(self, product: Product) -> int:
         """DRAM bytes that the epilogue writes, if it is one tile."""
-        return self.dense_store_bytes(product) + self.skip.written_bytes(product)
+        return self.dense_store_bytes(product) + int(self.skip.stored_bytes([product])[0])
 
     def vector_cycles(self, forward_values: int, backward_values: int) -> int:
         """Cycles that the vector unit is busy with so many gate values."""

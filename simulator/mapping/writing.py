@@ -5,7 +5,7 @@ Products that are alike (the time steps of a serial product) are prepared togeth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,21 +50,18 @@ class Mapped:
 
 @dataclass(frozen=True)
 class Pauses:
-    """What the order of products needs of a chain's product.
+    """What the order of products needs of a chain's products.
 
     Attributes
     ----------
-    cycles : callable
-        About how many cycles the array waits before a product of a chain.
-    crowded : callable
+    cycles : int64 [products]
+        About how many cycles the array waits before a product of a chain; 0 before others.
+    crowded : bool [products]
         Whether a chain's product leaves no room in the buffers for a tile of another product.
-    alike : callable
-        Products for which this is equal have equal pauses and are equally crowded.
     """
 
-    cycles: Callable[[int], int]
-    crowded: Callable[[int], bool]
-    alike: Callable[[int], object]
+    cycles: Int64s
+    crowded: npt.NDArray[np.bool_]
 
 
 def write_plan(
@@ -146,6 +143,7 @@ class _Tables:
         self.spec = np.full((len(products), c.SPEC), -1, dtype=np.int64)
         self.counts = np.zeros((len(products), len(COUNTS)), dtype=np.int64)
         self.array_cycles = np.zeros(len(products), dtype=np.int64)
+        self.skip_stored = np.zeros(len(products), dtype=np.int64)  # bytes of the next skip operand
         self.tilings: list[Tiling] = [NOT_TILED] * len(products)
         self.after: list[tuple[int, int, int, int, int]] = []
         self.cycles: list[Int64s] = []
@@ -183,9 +181,14 @@ class _Tables:
         operand, sums = traffic.operand_bits, traffic.accumulator_bits
         partial = _bytes(load, operand) + _bytes(load_sums, sums)
         stored = _bytes(store, operand) + _bytes(store_sums, sums)
-        written = [traffic.skip.written_bytes(p) for p in self.products]
         m, n, k = spec[:, c.M], spec[:, c.N], spec[:, c.K]
-        sizes = [_bytes(m * k, operand), _bytes(k * n, operand), partial, _bytes(m * n, sums), stored + written]
+        sizes = [
+            _bytes(m * k, operand),
+            _bytes(k * n, operand),
+            partial,
+            _bytes(m * n, sums),
+            stored + self.skip_stored,
+        ]
         moved = np.column_stack([partial, stored, gates_forward, gates_backward])
         spec[:, c.PARTIAL_TOTAL_BYTES : c.SKIP_ADDRESS] = moved
         spec[:, c.SKIP_ADDRESS : c.RESULT_ADDRESS + 1] = places(self.products, np.column_stack(sizes))
@@ -203,7 +206,7 @@ class _Tables:
             *(tiling.sums_stay, tiling.descending, first.in_chain),
         )
         skip = self.traffic.skip
-        encoded: list[tuple[int, int] | None] = []
+        encoded: Int64s | None = None
         jobs = row_tiles * column_tiles * k_tiles
         cost: Int64s | int = 0
         if passes is not None:
@@ -220,30 +223,21 @@ class _Tables:
                     self._resident_at[first.shared_operand] = self.residents
                     self.residents += column_tiles * k_tiles
                 self.spec[members, c.RESIDENT_AT] = self._resident_at[first.shared_operand]
-            tiles: list[Int64s] = []
-            for row, product in enumerate(products[:1] if skip.tiles_are_alike(first) else products):
-                own = nonzeros[row if len(nonzeros) > 1 else 0]
-                if tiling.skip_on_chip:
-                    one = skip.tiles(product, m, k, own.sum(keepdims=True))
-                    one[:, c.TILE_DRAM_BYTES] = 0
-                else:
-                    one = skip.tiles(product, tiling.tile_m, tiling.tile_k, own.T)
-                tiles.append(one)
-            self._lay("skip_tiles", self.skip_tiles, members, np.stack(tiles), c.SKIP_TILES_AT)
-            if skip.encoded_on_chip(first):
-                encoded = [skip.bits_read(product, tiling.tile_m, tiling.tile_k) for product in products]
+            apart = products[:1] if skip.tiles_are_alike(first) else products
+            own = nonzeros if len(nonzeros) == len(apart) else nonzeros[:1].repeat(len(apart), axis=0)
+            if tiling.skip_on_chip:
+                tiles = skip.tiles(apart, m, k, own.sum(axis=(1, 2), keepdims=True))
+                tiles[:, :, c.TILE_DRAM_BYTES] = 0
+            else:
+                tiles = skip.tiles(apart, tiling.tile_m, tiling.tile_k, own.transpose(0, 2, 1))
+            self._lay("skip_tiles", self.skip_tiles, members, tiles, c.SKIP_TILES_AT)
+            encoded = skip.bits_read(products, tiling.tile_m, tiling.tile_k)
         self.spec[members, c.JOB_COST_CYCLES] = cost
         storing = [row for row, p in enumerate(products) if p.epilogue.store_skip is not None]
         if storing:
-            stores: dict[object, Int64s] = {}  # dense ones depend on the rows alone
-            rows = []
-            for row in storing:
-                mask = products[row].epilogue.store_skip
-                key = row if mask is None or skip.formats.skip != "dense" else len(mask.packed)
-                if key not in stores:
-                    stores[key] = skip.stores(products[row], tiling.tile_m, tiling.tile_n)
-                rows.append(stores[key])
-            self._lay("store_skip", self.store_skip, members[storing], np.stack(rows), c.STORE_SKIP_AT)
+            stores = skip.stores([products[row] for row in storing], tiling.tile_m, tiling.tile_n)
+            self._lay("store_skip", self.store_skip, members[storing], stores, c.STORE_SKIP_AT)
+        self.skip_stored[members] = skip.stored_bytes(products)
         if first.made_by is not None:
             starts = np.arange(0, m, tiling.tile_m)
             makers = np.stack([np.maximum.reduceat(p.made_by, starts) for p in products if p.made_by is not None])
@@ -275,20 +269,16 @@ class _Tables:
         spec[list(order.puts_off), c.PUT_OFF] = 1
         for first, filler in order.by_rows.items():
             spec[first, c.FILLER] = filler
-        known: dict[object, tuple[bool, int]] = {}
-        rows = []
-        for index, chain in order.chain_of.items():
-            crowded, pause = False, 0
+        if order.chain_of:
+            members = np.array(list(order.chain_of), dtype=np.int64)
+            spec[members, c.CHAIN] = list(order.chain_of.values())
+            spec[members, c.NEWEST] = [
+                -1 if index == chain else self.products[index].after[0].product
+                for index, chain in order.chain_of.items()
+            ]
             if self.pauses is not None:
-                if (alike := (self.pauses.alike(index), index == chain)) not in known:
-                    known[alike] = (self.pauses.crowded(index), 0 if index == chain else self.pauses.cycles(index))
-                crowded, pause = known[alike]
-            newest = self.products[index].after[0].product if index != chain else -1
-            rows.append((index, chain, crowded, pause, newest))
-        if rows:
-            members, chains, crowds, pauses, newest_before = np.array(rows, dtype=np.int64).T
-            spec[members, c.CHAIN], spec[members, c.CROWDED], spec[members, c.PAUSE_CYCLES] = chains, crowds, pauses
-            spec[members, c.NEWEST] = newest_before
+                spec[members, c.CROWDED] = self.pauses.crowded[members]
+                spec[members, c.PAUSE_CYCLES] = self.pauses.cycles[members]
 
     def machine(self) -> Int64s:
         """The constants of the machine: int64 [MACHINE]."""

@@ -1,4 +1,4 @@
-"""Compiled kernel of the storage formats. Importing this file loads numba."""
+"""Compiled kernel of the storage formats."""
 
 from __future__ import annotations
 

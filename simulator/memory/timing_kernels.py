@@ -1,4 +1,4 @@
-"""The DRAM of the level `timing` at work, from event to event. Importing this file loads numba; nothing else does.
+"""The DRAM of the level `timing` at work, from event to event.
 
 A channel decides at a clock of its own: it takes in what has arrived, chooses reads or writes, and issues what is
 allowed. Where nothing is, it notes the first clock at which something will be and is left alone until then or until

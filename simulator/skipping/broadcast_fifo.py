@@ -78,7 +78,7 @@ class BroadcastFifo(TileMechanism):
             else:
                 share_out(np.ascontiguousarray(shared.words[q]), self.index_bits or 0, weights, padding)
             depth = UNLIMITED if self.depth is None else self.depth
-            broadcast(words, np.ascontiguousarray(weights), np.ascontiguousarray(padding), depth, cycles[q], executed[q], gated[q])
+            broadcast(words, weights, padding, depth, cycles[q], executed[q], gated[q])
         cycles, executed, gated = cycles.T, executed.T, gated.T
         none = np.zeros_like(cycles)
         return PassCounts(

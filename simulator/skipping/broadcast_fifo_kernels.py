@@ -1,4 +1,4 @@
-"""Compiled kernels of the broadcast law. Importing this file loads numba."""
+"""Compiled kernels of the broadcast law."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled kernel of the inner-product law. Importing this file loads numba.
+"""Compiled kernel of the inner-product law.
 
 The masks lie position-major with one bit per array row, so every array row of a word chooses at the same time: a
 lane's choice is one AND for 64 array rows, which need not be transposed first.

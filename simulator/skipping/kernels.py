@@ -1,8 +1,6 @@
-"""Compiled kernels of the skipping laws and of the masks. Importing this file loads numba; nothing else does.
+"""Compiled kernels of the skipping laws and of the masks.
 
-Each kernel has a plain form under ``tests/plain`` that it equals on every mask. Arrays that kernels read are
-read-only and contiguous (`simulator.skipping.masks.read_only`): one signature, so one compilation, which
-numba caches beside this file, or in the user's own cache folder where that is not writeable.
+Each kernel has a plain form under ``tests/plain`` that it equals on every mask.
 """
 
 from __future__ import annotations

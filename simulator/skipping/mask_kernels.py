@@ -1,4 +1,4 @@
-"""Compiled kernels that lay packed masks on lanes. Importing this file loads numba."""
+"""Compiled kernels that lay packed masks on lanes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled kernels of the packing law. Importing this file loads numba."""
+"""Compiled kernels of the packing law."""
 
 from __future__ import annotations
 

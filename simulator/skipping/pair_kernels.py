@@ -1,4 +1,4 @@
-"""Compiled kernels on pairs of operands: counts per position, and sums of their products. Loads numba."""
+"""Compiled kernels on pairs of operands: counts per position, and sums of their products."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled kernel of the structured law. Importing this file loads numba."""
+"""Compiled kernel of the structured law."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled kernel that steps the PEs of `broadcast_fifo` cycle by cycle. Importing this file loads numba."""
+"""Compiled kernel that steps the PEs of `broadcast_fifo` cycle by cycle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled kernels of schedules and multiply-accumulates. Importing this file loads numba; nothing else does.
+"""Compiled kernels of schedules and multiply-accumulates.
 
 They are laid out lane by lane, straight from the rules: a second statement beside the kernels that count.
 """

@@ -16,7 +16,7 @@ from plain.cases import MECHANISMS, SHAPED_ARRAYS, SYSTEMS, TIMING_SYSTEMS, mach
 from simulator.arch import arch_names, load_arch
 from simulator.engine import compiled, event
 from simulator.engine.bounds import bounds
-from simulator.engine.event import DeadlockError
+from simulator.engine.times import DeadlockError
 from simulator.mapping import PassCache, plan
 from simulator.workload import lower
 from traces import InputError, Trace

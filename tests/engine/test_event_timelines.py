@@ -12,7 +12,8 @@ import simpy
 from plain.cases import TINY_MEMORY, tiny_machine
 
 from simulator.engine import STALLS
-from simulator.engine.event import DeadlockError, run
+from simulator.engine.event import run
+from simulator.engine.times import DeadlockError
 from simulator.mapping import plan
 from simulator.workload import After, Epilogue, Product, Workload
 

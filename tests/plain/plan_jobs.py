@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from plain.skip_tiles import SkipTile, skip_tile, stored_bytes
+
 from simulator.mapping.accounting import Counted, count_products
 from simulator.mapping.counts import Count
 from simulator.mapping.passes import PassTable, feed_cycles
 from simulator.mapping.places import ALIGNMENT_BYTES
 from simulator.mapping.plan import NONE, OUTPUT, SHARED, SKIP, PlannedProduct
-from simulator.mapping.skip_tiles import SkipTile
 from simulator.mapping.tiling import Tiling
 from simulator.mapping.traffic import Traffic
 from simulator.memory import bytes_of_bits
@@ -152,8 +153,8 @@ class ProductJobs:
         self.product, self.index, self.tiling, self.passes = product, index, tiling, passes
         self.writers = writers
         arch = traffic.arch
-        encoded = traffic.skip.bits_read(product, tiling.tile_m, tiling.tile_k) if passes is not None else None
-        self.counts = count_products(arch, [Counted([product], passes, tiling.columns, [encoded])])[0]
+        encoded = traffic.skip.bits_read([product], tiling.tile_m, tiling.tile_k) if passes is not None else None
+        self.counts = count_products(arch, [Counted([product], passes, tiling.columns, encoded)])[0]
         self.first_job = self.last_job = NONE
         self._last_of_rows: dict[int, int] = {}
         self.array_cycles = self.feed_cycles = 0
@@ -321,13 +322,13 @@ class ProductJobs:
             if held != NONE:
                 return held
             whole = slice(0, product.m), slice(0, product.k)
-            tile = self.traffic.skip.tile(product, *whole, int(self.passes.nonzeros.sum()))
+            tile = skip_tile(self.traffic.skip, product, *whole, int(self.passes.nonzeros.sum()))
             self._count_skip_written(tile)
             return self._load(SKIP, 8 * tile.room_bytes, 0, 0)
         rows = slice(i * self.tiling.tile_m, i * self.tiling.tile_m + m)
         positions = slice(q * self.tiling.tile_k, q * self.tiling.tile_k + self._positions(q))
         nonzeros = int(self.passes.nonzeros[q, self._passes_of(i)].sum())
-        tile = self.traffic.skip.tile(product, rows, positions, nonzeros)
+        tile = skip_tile(self.traffic.skip, product, rows, positions, nonzeros)
         self._count_skip_written(tile)
         after = self._stored_before(i, skip=True)
         address = self._places.skip_tile(i, m, q, self.tiling)
@@ -341,7 +342,7 @@ class ProductJobs:
         """Bytes of the next skip operand that an output tile stores."""
         rows = slice(i * self.tiling.tile_m, i * self.tiling.tile_m + m)
         columns = slice(j * self.tiling.tile_n, j * self.tiling.tile_n + n)
-        return self.traffic.skip.written_bytes(self.product, rows, columns)
+        return stored_bytes(self.traffic.skip, self.product, rows, columns)
 
     def _load_output(self, i: int, values: int, partial_bytes: int) -> int:
         """Allocate an output tile, and fetch what its epilogue needs."""

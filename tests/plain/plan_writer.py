@@ -12,7 +12,7 @@ from plain.plan_jobs import PlanTable, ProductJobs, Tensors
 
 from simulator.arch import Architecture
 from simulator.mapping import PassCache, Plan
-from simulator.mapping.plan import JOB_COLUMNS, LOAD_COLUMNS, PlannedProduct, plan_of
+from simulator.mapping.plan import JOB_COLUMNS, LOAD_COLUMNS, SHARED, PlannedProduct, plan_of
 from simulator.mapping.planner import _SystemPlanner
 from simulator.mapping.program import ProgramOrder
 from simulator.mapping.traffic import Traffic
@@ -34,7 +34,7 @@ def plain_plan(arch: Architecture, workload: Workload) -> Plan:
     for index, product in enumerate(workload.products):
         tiling, passes = mapped[index]
         writers[index] = ProductJobs(table, tensors, traffic, resident, product, index, tiling, passes, writers)
-    planned = write(workload.products, writers, planner.order, planner.pauses())
+    planned = write(workload.products, writers, planner.order, plain_pauses(planner))
     jobs = np.array([[row[name] for row in table.jobs] for name in JOB_COLUMNS], dtype=np.int64)
     loads = np.array([[row[name] for row in table.loads] for name in LOAD_COLUMNS], dtype=np.int64)
     waits = np.array(table.waits, dtype=np.int64).reshape(-1, 3)
@@ -48,6 +48,29 @@ def plain_plan(arch: Architecture, workload: Workload) -> Plan:
         traffic.dram,
         latency,
     )
+
+
+def plain_pauses(planner: _SystemPlanner) -> Pauses | None:
+    """What decides which jobs stand in pauses, product by product."""
+    if not planner.overlaps:
+        return None
+    arch, products, traffic = planner.arch, planner.workload.products, planner.traffic
+    cycles, crowded = np.zeros(len(products), np.int64), np.zeros(len(products), np.bool_)
+    for index, chain in planner.order.chain_of.items():
+        product = products[index]
+        tiling = planner._tiling_of_name(product)
+        taken = traffic.operand_bytes(product.k * product.n) if tiling.shared_resident else 0
+        crowded[index] = taken + traffic.room_bytes[SHARED] > traffic.capacity_bytes[SHARED]
+        if index == chain:
+            continue
+        before = next(products[after.product] for after in product.after if after.on_chip)
+        cycles[index] = planner._best((before.layer, before.name)).last_cycles + arch.system.vector_unit.latency_cycles
+        if not tiling.skip_on_chip:
+            dram = traffic.dram.unloaded
+            fetched_bytes = int(traffic.skip.fetched_bytes([product], product.m, product.k)[0])
+            moved_bytes = traffic.store_bytes(before) + fetched_bytes
+            cycles[index] += dram.latency_cycles + dram.transfer_cycles(moved_bytes)
+    return Pauses(cycles, crowded)
 
 
 def write(
@@ -110,12 +133,12 @@ def write(
         chain = order.chain_of.get(index)
         if pauses is not None and chain is not None:
             by_rows = order.by_rows.get(chain)
-            if pauses.crowded(index):
+            if pauses.crowded[index]:
                 if (keeper := kept()) is not None:
                     write(keeper)
                     put_off.popleft()
             elif index != chain:
-                fill(index, pauses.cycles(index))
+                fill(index, int(pauses.cycles[index]))
         write(index)
         if by_rows == index:
             by_rows = None
