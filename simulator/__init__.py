@@ -6,10 +6,17 @@ imported when it is first asked for.
 
 from __future__ import annotations
 
+import gc
 import importlib
 from typing import TYPE_CHECKING, Any
 
-import simulator.skipping  # noqa: F401 - defines, and so registers, the shipped mechanisms
+_collecting = gc.isenabled()
+gc.disable()  # what imports make stays, and looking through it for garbage takes a tenth of their time
+try:
+    import simulator.skipping  # noqa: F401 - defines, and so registers, the shipped mechanisms
+finally:
+    if _collecting:
+        gc.enable()
 
 if TYPE_CHECKING:
     from simulator.arch.schema import Architecture as Architecture

@@ -30,7 +30,7 @@ EXPECTED = "a .npz file of weight masks, or a .npy file of one"
 class Weights(BaseModel):
     """Non-zeros of the weights W [D, G H] and U [H, G H] of every layer; W' and U' are their transposes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     file: str | None = Field(
         default=None,

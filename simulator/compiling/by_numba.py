@@ -100,7 +100,7 @@ def machine_code(kernel: Kernel[..., Any], kinds: tuple[Kind, ...]) -> MachineCo
     (signature,) = compiled.signatures
     result = _result(compiled.overloads[signature].signature.return_type)
     symbol = compiled.overloads[signature].fndesc.llvm_func_name
-    name = f"skipstone:{kernel.__module__}.{kernel.__qualname__}:{_short(kinds)}"
+    name = f"skipstone:{kernel.name}:{_short(kinds)}"
     module = llvm.parse_assembly(compiled.inspect_llvm(signature))
     if len(nrtdynmod._meminfo_struct_type.elements) < MEMINFO_FIELDS:
         raise NotPlainError("Numba's MemInfo has other fields")
@@ -171,9 +171,12 @@ def _result(result: Any) -> str:
         return "boolean"
     if isinstance(result, types.Integer) and result.bitwidth == 64:
         return "integer"
-    if isinstance(result, types.BaseTuple) and len(result) <= MOST_RESULTS:
-        if all(isinstance(part, types.Integer) and part.bitwidth == 64 for part in result):
-            return f"integers {len(result)}"
+    if (
+        isinstance(result, types.BaseTuple)
+        and len(result) <= MOST_RESULTS
+        and all(isinstance(part, types.Integer) and part.bitwidth == 64 for part in result)
+    ):
+        return f"integers {len(result)}"
     raise NotPlainError(f"a result of type {result}")
 
 

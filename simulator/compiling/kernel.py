@@ -47,10 +47,11 @@ class Kernel(Generic[P, R]):
 
     def __init__(self, function: Callable[P, R]) -> None:
         self.function = function
+        self.name = f"{function.__module__}.{function.__qualname__}"
         self._ready: dict[tuple[Kind, ...], Callable[..., Any]] = {}
         update_wrapper(self, function)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: D102 - the class says it
         if kwargs:
             raise TypeError("kernels take their arguments by place")
         kinds = tuple([kind_of(a) for a in args])
@@ -66,12 +67,11 @@ class Kernel(Generic[P, R]):
         if os.environ.get("NUMBA_BOUNDSCHECK", "0") not in ("", "0"):
             from simulator.compiling.by_numba import dispatcher_of
 
-            return dispatcher_of(self)
+            return cast("Callable[..., Any]", dispatcher_of(self))
         from simulator.compiling import store
-        from simulator.compiling.machine_code import MachineCode, callable_of
+        from simulator.compiling.machine_code import callable_of
 
-        name = f"{self.__module__}.{self.__qualname__}"
-        code = store.load(name, kinds)
+        code = store.load(self.name, kinds)
         if code is None:
             for tell in _tell:
                 tell()
@@ -82,10 +82,9 @@ class Kernel(Generic[P, R]):
                 code = machine_code(self, kinds)
             except NotPlainError as error:
                 warnings.warn(f"{error}: it is compiled anew in each process", RuntimeWarning, stacklevel=4)
-                return dispatcher_of(self)
-            store.save(name, kinds, code)
-        assert isinstance(code, MachineCode)
-        return callable_of(code, kinds, name)
+                return cast("Callable[..., Any]", dispatcher_of(self))
+            store.save(self.name, kinds, code)
+        return callable_of(code, self.name)
 
 
 def compiled(function: Callable[P, R]) -> Kernel[P, R]:

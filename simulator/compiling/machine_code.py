@@ -15,7 +15,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
-from simulator.compiling.arguments import Kind, words_of
+from simulator.compiling.arguments import words_of
 
 MOST_RESULTS = 8
 
@@ -107,9 +107,8 @@ def _engine() -> llvm.ExecutionEngine:
     return llvm.create_mcjit_compiler(llvm.parse_assembly(RUNTIME), target_machine())
 
 
-def callable_of(code: MachineCode, kinds: tuple[Kind, ...], name: str) -> Callable[..., Any]:
-    """Load a kernel; what is returned takes arguments of these kinds, which it does not look at again."""
-    del kinds
+def callable_of(code: MachineCode, name: str) -> Callable[..., Any]:
+    """Load a kernel; what is returned takes arguments of the kinds that it was compiled for, and does not look."""
     engine = _engine()
     engine.add_object_file(llvm.ObjectFileRef.from_data(code.object_code))
     engine.finalize_object()

@@ -51,7 +51,7 @@ def save(name: str, kinds: tuple[Kind, ...], code: MachineCode) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(hashlib.sha256(content).digest() + content)
-            os.replace(temporary, folder / _file_name(name, kinds))
+            Path(temporary).replace(folder / _file_name(name, kinds))
         except OSError:
             Path(temporary).unlink(missing_ok=True)
     except OSError:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from simulator.mapping.plan import (
     plan_of,
 )
 from simulator.mapping.program import ProgramOrder
+from simulator.mapping.skip_tiles import SkipOperands
 from simulator.mapping.tiling import Candidate, PassCost, Pins, Tiling, TilingProblem, best, candidates, k_tiles
 from simulator.mapping.traffic import Traffic
 from simulator.mapping.writing import Mapped, Pauses, write_plan
@@ -152,10 +153,36 @@ def _cost(
     return PassCost(tile_k, rows, columns, array, feed)
 
 
-def _fetched_bytes(traffic: Traffic, product: Product, tile_m: int, tile_k: int) -> int:
-    if traffic.skip.tiles_are_alike(product):
-        return -(-product.m * product.k * traffic.operand_bits // 8)
-    return int(traffic.skip.fetched_bytes([product], tile_m, tile_k)[0])
+@dataclass(frozen=True)
+class _DenseBytes:
+    """Bytes that a dense skip operand [M, K] fetches, however it is tiled."""
+
+    m: int
+    k: int
+    operand_bits: int
+
+    def __call__(self, tile_m: int, tile_k: int) -> int:
+        return -(-self.m * self.k * self.operand_bits // 8)
+
+
+@dataclass(frozen=True)
+class _DenseRoomBytes:
+    """Room of the largest tile of a dense skip operand [M, K]."""
+
+    m: int
+    k: int
+    operand_bits: int
+
+    def __call__(self, tile_m: int, tile_k: int) -> int:
+        return -(-min(tile_m, self.m) * min(tile_k, self.k) * self.operand_bits // 8)
+
+
+def _fetched_bytes(skip: SkipOperands, product: Product, tile_m: int, tile_k: int) -> int:
+    return int(skip.fetched_bytes([product], tile_m, tile_k)[0])
+
+
+_best_known = lru_cache(maxsize=4096)(best)
+"""Tilings of dense operands, which are the same at each step."""
 
 
 class _SystemPlanner:
@@ -254,7 +281,9 @@ class _SystemPlanner:
         """
         if key in self._chosen:
             return self._chosen[key]
-        chosen = best(*self._comparison(key))
+        problem, costs, dram, pins = self._comparison(key)
+        alike = self.traffic.skip.tiles_are_alike(self.typical[key])
+        chosen = (_best_known if alike else best)(problem, tuple(costs), dram, pins)
         if chosen is None:
             product = self.typical[key]
             rooms = zip(BUFFERS, self.traffic.room_bytes, strict=True)
@@ -308,20 +337,23 @@ class _SystemPlanner:
         if key in self._problems:
             return self._problems[key]
         product, traffic = self.typical[key], self.traffic
-        epilogue, alike = product.epilogue, self.alike[key]
+        epilogue, skip, alike = product.epilogue, traffic.skip, self.alike[key]
+        most_rows, operand_bits = self.most_rows[key], traffic.operand_bits
         pauses, by_rows = self.order.pauses_for(product) if self.overlaps else ((), False)
-        if not traffic.skip.encoded_on_chip(product):
-            alike = [
-                max(alike, key=lambda members: members[0].m)
-            ]  # of dense tiles that with the most rows is the largest
+        skip_bytes: Callable[[int, int], int] = partial(_fetched_bytes, skip, product)
+        skip_room_bytes: Callable[[int, int], int] = partial(skip.largest_room_bytes, alike)
+        if skip.tiles_are_alike(product):
+            skip_bytes = _DenseBytes(product.m, product.k, operand_bits)
+        if not skip.encoded_on_chip(product):
+            skip_room_bytes = _DenseRoomBytes(most_rows, product.k, operand_bits)
         self._problems[key] = TilingProblem(
-            m=self.most_rows[key],
+            m=most_rows,
             n=product.n,
             k=product.k,
-            operand_bits=self.arch.precision.operand_bits,
+            operand_bits=operand_bits,
             accumulator_bits=self.arch.precision.accumulator_bits,
-            skip_bytes=partial(_fetched_bytes, traffic, product),
-            skip_room_bytes=partial(traffic.skip.largest_room_bytes, alike),
+            skip_bytes=skip_bytes,
+            skip_room_bytes=skip_room_bytes,
             room_bytes=traffic.room_bytes,
             partial_bytes=traffic.partial_bytes(product),
             store_bytes=traffic.store_bytes(product),

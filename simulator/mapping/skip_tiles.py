@@ -140,16 +140,11 @@ class SkipOperands:
         return np.asarray(_bytes(*self._grid_bits(products, self.formats.skip, tile_m, tile_k)).sum(axis=(1, 2)))
 
     def largest_room_bytes(self, groups: Sequence[Sequence[Product]], tile_m: int, tile_k: int) -> int:
-        """Room of the largest tile of any of the products of groups that are each alike in shape."""
+        """Room of the largest tile of any product that is encoded on chip, in groups that are each alike in shape."""
         largest = 0
         for products in groups:
-            first = products[0]
-            if self.encoded_on_chip(first):
-                room = _bytes(*self._grid_bits(products, self.formats.skip_on_chip, tile_m, tile_k))
-                largest = max(largest, int(room.max(initial=0)))
-            else:
-                elements = min(tile_m, first.m) * min(tile_k, first.k)
-                largest = max(largest, -(-elements * self.operand_bits // 8))
+            room = _bytes(*self._grid_bits(products, self.formats.skip_on_chip, tile_m, tile_k))
+            largest = max(largest, int(room.max(initial=0)))
         return largest
 
     def bits_read(self, products: Sequence[Product], tile_m: int, tile_k: int) -> Int64s | None:

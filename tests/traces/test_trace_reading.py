@@ -165,8 +165,8 @@ def test_a_damaged_step_does_not_hide_the_others(tmp_path):
             trace.step(120)
 
 
-def test_importing_traces_loads_numpy_and_nothing_heavy():
-    program = "import sys, traces; print(*sorted(sys.modules))"
+def test_importing_the_trace_format_loads_numpy_and_nothing_heavy():
+    program = "import sys; from traces import Trace, TraceWriter; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     roots = {name.partition(".")[0] for name in loaded.split()}
     assert "numpy" in roots
