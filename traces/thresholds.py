@@ -32,18 +32,22 @@ class Moment:
     step : int
         Number of the optimiser step, from 1.
     time : int
-        Time step t of the gradient, from 0; a backward pass asks in descending order.
+        Time step t of the gradient, from 0; a backward pass asks in descending order (in ascending order in a layer
+        that walks backward). 0 in layers without time.
+    learning_rate : float or None
+        Of this optimiser step; None where it is not known.
     """
 
     step: int
     time: int
+    learning_rate: float | None = None
 
 
 class Thresholder(Protocol):
     """What the backward pass of one layer asks at each time step."""
 
-    def keep(self, gradient: Any, moment: Moment) -> Any:
-        """Say which elements stay; the caller multiplies the gradient with the answer.
+    def sparsify(self, gradient: Any, moment: Moment) -> Any:
+        """Make the gradient that is computed with: exact zeros where an element is dropped.
 
         Parameters
         ----------
@@ -54,8 +58,9 @@ class Thresholder(Protocol):
 
         Returns
         -------
-        boolean array [G, H, B]
-            Of the same library as ``gradient``; False where the element becomes an exact zero.
+        floating array [G, H, B]
+            Of the same library and dtype as ``gradient``, and another array. What stays is unchanged to the bit, but
+            for the policies that say otherwise (unbiased pruning, error feedback).
         """
 
 
@@ -118,9 +123,10 @@ class Fixed(Policy):
         """Return the policy itself: it holds no state."""
         return self
 
-    def keep(self, gradient: Any, moment: Moment) -> Any:
-        """Say where ``|gradient| > threshold``; see `Thresholder.keep`."""
-        return abs(gradient) > self.threshold
+    def sparsify(self, gradient: Any, moment: Moment) -> Any:
+        """Keep where ``|gradient| > threshold``; see `Thresholder.sparsify`."""
+        # A product and not an assignment of 0: a NaN stays one, and threshold 0 changes no bit.
+        return gradient * (abs(gradient) > self.threshold)
 
 
 def from_mapping(mapping: Mapping[str, Any] | Policy | None) -> Policy:

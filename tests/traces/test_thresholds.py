@@ -20,22 +20,24 @@ NOW = Moment(step=1, time=0)
     threshold=st.floats(0, 1, width=32),
 )
 def test_fixed_keeps_exactly_the_elements_whose_magnitude_is_above_the_threshold(gradient, threshold):
-    kept = Fixed(threshold).for_layer("lstm0").keep(gradient, NOW)
-    expected = [[[abs(float(v)) > threshold for v in row] for row in gate] for gate in gradient]
-    assert kept.dtype == np.bool_
-    assert kept.tolist() == expected
+    before = gradient.copy()
+    found = Fixed(threshold).for_layer("lstm0").sparsify(gradient, NOW)
+    expected = [[[float(v) if abs(float(v)) > threshold else 0 for v in row] for row in gate] for gate in gradient]
+    assert found.dtype == np.float32
+    assert found.tolist() == expected
+    np.testing.assert_array_equal(gradient, before)
 
 
 def test_fixed_at_zero_drops_only_what_is_zero_already():
     gradient = np.array([[[-1.0, 0.0, -0.0, 5e-324, np.nan]]])
     before = gradient.tobytes()
-    after = gradient * Fixed(0).for_layer("lstm0").keep(gradient, NOW)
+    after = Fixed(0).for_layer("lstm0").sparsify(gradient, NOW)
     assert after.tobytes() == before
 
 
 def test_fixed_drops_an_element_that_equals_the_threshold_and_keeps_a_negative_one_beyond_it():
     gradient = np.array([[[0.5, -0.5, 0.6, -0.6]]])
-    assert Fixed(0.5).keep(gradient, NOW).tolist() == [[[False, False, True, True]]]
+    assert Fixed(0.5).sparsify(gradient, NOW).tolist() == [[[0, 0, 0.6, -0.6]]]
 
 
 def test_off_asks_nothing():

@@ -192,6 +192,7 @@ class LanguageModel:
         thresholders: Sequence[Thresholder | None] | None = None,
         step: int = 1,
         observers: Mapping[str, BackwardObserver] | None = None,
+        learning_rate: float | None = None,
     ) -> None:
         """Write the gradients of the last forward pass's loss into ``parameters.gradients``.
 
@@ -205,6 +206,8 @@ class LanguageModel:
             Number of the optimiser step, for the thresholders.
         observers : mapping of str to BackwardObserver, optional
             By layer name: who looks at its backward pass.
+        learning_rate : float, optional
+            Of this step, for the thresholders.
         """
         divisor = {"mean": self.T * self.B, "batch": self.B, "sum": 1}[normalisation]
         values, gradients, d_odds = self.parameters.values, self.parameters.gradients, self._log_odds
@@ -218,4 +221,4 @@ class LanguageModel:
         for index in range(len(self.layers) - 1, -1, -1):
             thresholder = thresholders[index] if thresholders is not None else None
             observer = observers[self.shape.layer_names[index]] if observers is not None else None
-            d_hidden = self.layers[index].backward(d_hidden, thresholder, step, observer)
+            d_hidden = self.layers[index].backward(d_hidden, thresholder, step, observer, learning_rate)

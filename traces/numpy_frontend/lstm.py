@@ -183,6 +183,7 @@ class LSTMLayer:
         thresholder: Thresholder | None,
         step: int = 1,
         observer: BackwardObserver | None = None,
+        learning_rate: float | None = None,
     ) -> Floats:
         """Run the layer backward over the sequence of the last forward pass, writing the gradients.
 
@@ -196,6 +197,8 @@ class LSTMLayer:
             Number of the optimiser step, for the thresholder.
         observer : BackwardObserver, optional
             Called for every time step.
+        learning_rate : float, optional
+            Of the optimiser step, for the thresholder.
 
         Returns
         -------
@@ -238,8 +241,7 @@ class LSTMLayer:
             if thresholder is None:
                 dG[...] = local
             else:
-                # A product and not an assignment of 0: a NaN stays one, and threshold 0 changes no bit.
-                np.multiply(local, thresholder.keep(local, Moment(step, t)), out=dG)
+                dG[...] = thresholder.sparsify(local, Moment(step, t, learning_rate))
             if observer is not None:
                 observer.observe(t, local.reshape(4 * H, B), dh, dc)
             dc *= f

@@ -48,7 +48,10 @@ class Optimizer(ABC):
         Running quantities, as many as there are parameters each; saved in checkpoints.
     updates : int
         Number of updates so far.
+    learning_rate : float
     """
+
+    learning_rate: float
 
     def __init__(self, slots: dict[str, Floats]) -> None:
         self.slots = slots

@@ -118,7 +118,8 @@ class Trainer:
         # A diverging run overflows on its way; what matters is said below, once.
         with np.errstate(over="ignore", invalid="ignore"):
             loss, state = self.model.forward(*self.windows.window(self.position), self.state)
-            self.model.backward(self.normalisation, self.thresholders, number, observers)
+            rate = self.optimizer.learning_rate
+            self.model.backward(self.normalisation, self.thresholders, number, observers, rate)
             parameters = self.model.parameters
             norm = clip(parameters.flat_gradient, self.clip_norm)
         if not (math.isfinite(loss) and math.isfinite(norm)):
