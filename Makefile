@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # BLAS threads busy-wait and fight over the cores with the test workers: one each.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+# Where PYTHONDONTWRITEBYTECODE is set, each process would compile the sources of an editable install again (0.1 s).
+COMPILED := $(BIN)/python -m compileall -q simulator traces
 
 .PHONY: demo test test-slow bench lint types format schema samples clean
 
@@ -39,10 +41,12 @@ $(BIN)/python:
 
 $(VENV)/installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(COMPILED)
 	touch $@
 
 $(VENV)/installed-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(COMPILED)
 	touch $@ $(VENV)/installed
 
 clean:

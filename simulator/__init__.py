@@ -16,6 +16,9 @@ try:
     import simulator.skipping  # noqa: F401 - defines, and so registers, the shipped mechanisms
 finally:
     if _collecting:
+        if not gc.get_freeze_count():  # into the oldest generation with all of it, without looking through it
+            gc.freeze()
+            gc.unfreeze()
         gc.enable()
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ Commands are imported when they are called, so that `--help` stays quick and loa
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import NoReturn
 
 import click
@@ -36,6 +37,9 @@ COMMANDS = {
 }
 
 
+COMPILING = "note: compiling for this processor, once; this takes some ten seconds"
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported only when one is called."""
 
@@ -64,13 +68,22 @@ def skipstone() -> None:
     """Skipstone: what would zero-skipping hardware make of the zeros in an LSTM's gate gradients?"""
 
 
+def _run(command: click.Command, program: str) -> NoReturn:
+    """Run a command line; where kernels must be compiled, which takes seconds, say so on stderr (not with --quiet)."""
+    from simulator.compiling import told_of_compiling
+
+    quiet = "--quiet" in sys.argv
+    with told_of_compiling(lambda: None if quiet else click.echo(COMPILING, err=True)):
+        run(command, program)
+
+
 def main() -> NoReturn:
     """Run `skipstone`."""
-    run(skipstone, "skipstone")
+    _run(skipstone, "skipstone")
 
 
 def simulate_main() -> NoReturn:
     """Run `simulate`, the short form of `skipstone simulate`."""
     command = skipstone.get_command(click.Context(skipstone), "simulate")
     assert command is not None
-    run(command, "simulate")
+    _run(command, "simulate")

@@ -39,7 +39,8 @@ from traces.numpy_frontend.parameters import Floats, Integers
 from traces.numpy_frontend.settings import CharLMSettings
 from traces.numpy_frontend.state_file import SavedState, load_state, save_state
 from traces.numpy_frontend.training import Trainer, Windows, bits_per_character, evaluate
-from traces.trace import Trace, TraceWriter
+from traces.trace import Trace
+from traces.writer import TraceWriter
 
 __all__ = ["CharLMSettings", "Progress", "Recording", "record_char_lm", "state_path"]
 

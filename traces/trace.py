@@ -12,9 +12,8 @@ from traces.archive import ArchiveReader
 from traces.errors import InputError
 from traces.header import DenseLayer, Layer
 from traces.records import LayerRecord, Step, read_header, read_step
-from traces.writer import TraceWriter
 
-__all__ = ["DenseLayer", "Layer", "LayerRecord", "Step", "Trace", "TraceWriter"]
+__all__ = ["DenseLayer", "Layer", "LayerRecord", "Step", "Trace"]
 
 
 class Trace:

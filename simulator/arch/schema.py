@@ -199,6 +199,14 @@ class Architecture(Part):
         return isinstance(self.memory, str)
 
     @property
+    def reads_masks(self) -> bool:
+        """Whether counts or times depend on where zeros are; those of a dense machine depend on shapes alone."""
+        if self.skipping.uses_mask or self.ideal_memory:
+            return self.skipping.uses_mask
+        formats = self.system.formats
+        return formats.skip != "dense" or formats.skip_on_chip != "dense"
+
+    @property
     def system(self) -> Memory:
         """The memory system.
 

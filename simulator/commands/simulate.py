@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simulator.engine import EngineName
     from simulator.report import Report
     from simulator.run import Steps
+    from simulator.values import ValueTally
     from traces import Trace
 
 Result = TypeVar("Result")
@@ -104,9 +105,7 @@ def simulate(
     Results go to stdout, progress and notes to stderr. Exit codes: 0 done, 2 the input is at fault, 1 a bug.
     """
     from simulator.report.files import check_writable, make_folder
-    from simulator.report.timeline import write_timeline
     from simulator.run import simulate as replay
-    from simulator.values import Mismatch, ValueTally
 
     arch, trace, steps = read_inputs(machine, overrides, trace_file, step_range)
     # What could not be written is told before the run, not after it.
@@ -114,35 +113,47 @@ def simulate(
         check_writable(timeline)
     if folder is not None:
         make_folder(folder)
-    tally = ValueTally()
-    try:
-        with trace:
-            with _Progress(quiet) as progress:
-                report = replay(
-                    arch,
-                    trace,
-                    steps=steps,
-                    baseline=not no_baseline,
-                    engine=engine,
-                    record_intervals=timeline is not None,
-                    progress=progress,
-                    check_values=tally if check_values else False,
-                )
-            if wants_break_even:
-                report = _with_break_even(report, trace, quiet)
-    except Mismatch as error:
-        # Ours: exit code 1. The message says more than a traceback would.
-        raise click.ClickException(f"the model contradicts itself, which is a bug of Skipstone: {error}") from error
+    with trace:
+        with _Progress(quiet) as progress:
+            settings: dict[str, Any] = {
+                "steps": steps,
+                "baseline": not no_baseline,
+                "engine": engine,
+                "record_intervals": timeline is not None,
+                "progress": progress,
+            }
+            if check_values:
+                report, tally = _checked(arch, trace, settings)
+            else:
+                report = replay(arch, trace, **settings)
+        if wants_break_even:
+            report = _with_break_even(report, trace, quiet)
     if check_values and not quiet:
         click.echo(f"note: {tally}", err=True)
     written = []
     if timeline is not None:
+        from simulator.report.timeline import write_timeline
+
         written.append(write_timeline(report, timeline))
     if folder is not None:
         written += _write_all(report, Path(folder), verbose)
     if not quiet:
         _say_notes(report, written, with_remarks=form != "table")
     print_text(_table(report, verbose) if form == "table" else _FORMS[form](report))
+
+
+def _checked(arch: Architecture, trace: Trace, settings: dict[str, Any]) -> tuple[Report, ValueTally]:
+    """Replay and compare every value with numpy's."""
+    from simulator.run import simulate as replay
+    from simulator.values import Mismatch, ValueTally
+
+    tally = ValueTally()
+    try:
+        report = replay(arch, trace, check_values=tally, **settings)
+    except Mismatch as error:
+        # Ours: exit code 1. The message says more than a traceback would.
+        raise click.ClickException(f"the model contradicts itself, which is a bug of Skipstone: {error}") from error
+    return report, tally
 
 
 def _with_break_even(report: Report, trace: Trace, quiet: bool) -> Report:

@@ -20,9 +20,10 @@ from numba.np.arrayobj import make_array, populate_array
 from simulator.compiling.arguments import INTEGER, NOTHING, Kind
 from simulator.compiling.bits import lowest_in, ones_in
 from simulator.compiling.kernel import Kernel
-from simulator.compiling.machine_code import MOST_RESULTS, PROVIDED, MachineCode, target_machine
+from simulator.compiling.machine_code import MOST_RESULTS, RUNTIME, MachineCode, target_machine
 
-C_LIBRARY = frozenset({"memset", "memcpy", "memmove"})
+C_LIBRARY = frozenset({"memset", "memcpy", "memmove", "malloc", "free"})
+"""What an object file may call from outside."""
 MEMINFO_FIELDS = 4
 """Fields of Numba's `MemInfo` up to the data, which `machine_code.RUNTIME` fills."""
 
@@ -102,6 +103,7 @@ def machine_code(kernel: Kernel[..., Any], kinds: tuple[Kind, ...]) -> MachineCo
     symbol = compiled.overloads[signature].fndesc.llvm_func_name
     name = f"skipstone:{kernel.name}:{_short(kinds)}"
     module = llvm.parse_assembly(compiled.inspect_llvm(signature))
+    module.link_in(llvm.parse_assembly(RUNTIME))
     if len(nrtdynmod._meminfo_struct_type.elements) < MEMINFO_FIELDS:
         raise NotPlainError("Numba's MemInfo has other fields")
     for function in module.functions:
@@ -109,7 +111,7 @@ def machine_code(kernel: Kernel[..., Any], kinds: tuple[Kind, ...]) -> MachineCo
             function.name = name
         elif not function.is_declaration:
             function.linkage = "internal"  # two kernels may hold the same one, or two by the same name
-        elif not function.name.startswith("llvm.") and function.name not in PROVIDED | C_LIBRARY:
+        elif not function.name.startswith("llvm.") and function.name not in C_LIBRARY:
             raise NotPlainError(f"{name} calls {function.name}")
     for variable in module.global_variables:
         if variable.is_declaration:

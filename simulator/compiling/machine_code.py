@@ -58,10 +58,8 @@ define void @NRT_MemInfo_call_dtor(ptr %info) {
 }
 """
 """What Numba's machine code calls to make and drop an array of its own (numba/core/runtime/nrt.cpp, `struct MemInfo`:
-count of references, destructor, its argument, data, size, allocator). The machine code counts references itself."""
-
-PROVIDED = frozenset({"NRT_MemInfo_alloc_aligned", "NRT_MemInfo_call_dtor", "malloc", "free"})
-"""What an object file may call from outside, beside the C library's memset, memcpy and memmove."""
+count of references, destructor, its argument, data, size, allocator). The machine code counts references itself.
+Each object file has its own."""
 
 
 class KernelError(RuntimeError):
@@ -104,7 +102,7 @@ def cpu() -> tuple[str, str]:
 
 @cache
 def _engine() -> llvm.ExecutionEngine:
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(RUNTIME), target_machine())
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
 
 
 def callable_of(code: MachineCode, name: str) -> Callable[..., Any]:

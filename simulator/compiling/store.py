@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +22,8 @@ from pathlib import Path
 from simulator.compiling.arguments import Kind
 from simulator.compiling.machine_code import MachineCode, cpu
 
-FORMAT = "1"
+FORMAT = "2"
+_VERSION = re.compile("[0-9a-f]{32}")
 KEPT_VERSIONS = 8
 """Folders that are kept: one for each version of the sources, of Numba and of the CPU."""
 
@@ -66,35 +70,44 @@ def _file_name(name: str, kinds: tuple[Kind, ...]) -> str:
 @cache
 def _folder() -> Path | None:
     """The folder of this version of sources, Numba and CPU; None where there is none that can be trusted."""
-    home = _home()
-    if home is None:
-        return None
-    folder = home / _version()
-    try:
-        for path in (home, folder):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            status = path.stat()
-            ours = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
-            if not ours or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                return None
-        os.utime(folder)
-        _forget_others(home)
-    except OSError:
-        return None
-    return folder
+    version = _version()
+    for home in _homes():
+        folder = home / version
+        try:
+            if all(_ours(path) for path in (home, folder)):
+                os.utime(folder)
+                _forget_others(home)
+                return folder
+        except OSError:
+            continue
+    return None
 
 
-def _home() -> Path | None:
-    """``$NUMBA_CACHE_DIR/skipstone``, or ``skipstone/kernels`` where this user's caches are."""
+def _ours(path: Path) -> bool:
+    """Make a folder, where there is none; whether it is this user's own, and no one else may write to it.
+
+    A link is not followed: in a folder for all users, anyone may have made it.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "geteuid") and status.st_uid != os.geteuid()):
+        return False
+    return not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and os.access(path, os.W_OK)
+
+
+def _homes() -> Iterator[Path]:
+    """``$NUMBA_CACHE_DIR/skipstone``; else where this user's caches are, or in a temporary folder of this user's."""
     if chosen := os.environ.get("NUMBA_CACHE_DIR"):
-        return Path(chosen) / "skipstone"
+        yield Path(chosen) / "skipstone"
+        return
     if chosen := os.environ.get("XDG_CACHE_HOME"):
-        return Path(chosen) / "skipstone" / "kernels"
-    try:
-        home = Path.home()
-    except RuntimeError:
-        return None
-    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "skipstone" / "kernels"
+        yield Path(chosen) / "skipstone" / "kernels"
+    else:
+        with suppress(RuntimeError):  # no home
+            caches = "Library/Caches" if sys.platform == "darwin" else ".cache"
+            yield Path.home() / caches / "skipstone" / "kernels"
+    user = os.geteuid() if hasattr(os, "geteuid") else "user"
+    yield Path(tempfile.gettempdir()) / f"skipstone-kernels-{user}"
 
 
 def _version() -> str:
@@ -115,6 +128,8 @@ def _state(path: Path) -> str:
 
 def _forget_others(home: Path) -> None:
     """Remove the folders of versions that were used longest ago."""
-    folders = sorted((p for p in home.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime, reverse=True)
+    folders = sorted(
+        (p for p in home.iterdir() if _VERSION.fullmatch(p.name)), key=lambda p: p.stat().st_mtime, reverse=True
+    )
     for folder in folders[KEPT_VERSIONS:]:
         shutil.rmtree(folder, ignore_errors=True)

@@ -12,7 +12,6 @@ from simulator.arch.data_files import checked, read_data_file
 from simulator.arch.document import Document
 from simulator.arch.locate import config_root, energy_table_names
 from simulator.energy.rows import SramFile
-from simulator.energy.scaled_table import ScaledTable, scaled
 from simulator.energy.skip_logic import read_skip_logic
 from simulator.energy.sram import SramRow, read_sram_csv
 from simulator.energy.table import EnergyTable
@@ -40,6 +39,8 @@ def load_energy_table(
     document, path = _found(name_or_path, relative_to)
     if "scaled_from" not in document.data:
         return _load(document, path)
+    from simulator.energy.scaled_table import ScaledTable, scaled
+
     wanted = checked(document, ScaledTable, _unknown_sources)
     base_document, base_path = _found(wanted.scaled_from.table, path.parent)
     if "scaled_from" in base_document.data:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +30,7 @@ MOST_INTERVALS = 2**20
 _LARGEST_INT64 = 2**63 - 1
 
 
-@dataclass(frozen=True)
-class ProductKey:
+class ProductKey(NamedTuple):
     """Which product of which step a row of an `Activity` is about, and its shape (M x K x N).
 
     Of a row that sums steps, `step` is None, and m, k and n are the largest of these steps: the number of real rows may
@@ -142,6 +142,10 @@ class StepActivity:
             step=step,
             times=times,
         )
+
+    def at(self, step: int) -> StepActivity:
+        """The same counts and times as another step's."""
+        return replace(self, step=step, keys=tuple([key._replace(step=step) for key in self.keys]))
 
     @property
     def has_zeros(self) -> Bools:
@@ -309,12 +313,12 @@ class _Folded:
         name = (key.layer, key.product, key.phase, key.time, key.recorded, zero)
         place = self._row_of.setdefault(name, len(self._keys))
         if place == len(self._keys):
-            self._keys.append(replace(key, step=None))
+            self._keys.append(key._replace(step=None))
             return place
         largest = self._keys[place]
         if key.m > largest.m or key.k > largest.k or key.n > largest.n:
             m, k, n = max(key.m, largest.m), max(key.k, largest.k), max(key.n, largest.n)
-            self._keys[place] = replace(largest, m=m, k=k, n=n)
+            self._keys[place] = largest._replace(m=m, k=k, n=n)
         return place
 
 

@@ -18,10 +18,11 @@ import numpy.typing as npt
 
 from simulator.arch import Architecture, Mechanism, PassCounts, PassMasks, TileMechanism
 from simulator.cpus import usable_cpus
+from simulator.mapping.groups import ProductGroups
 from simulator.mapping.skip_tiles import StoredMasks
 from simulator.skipping.masks import bits_on_lanes, full, nnz, rows_on_lanes
 from simulator.skipping.structured import BrokenPatternError
-from simulator.workload import OperandMask, Product
+from simulator.workload import OperandMask, Product, Workload
 
 Int64s = npt.NDArray[np.int64]
 
@@ -31,8 +32,9 @@ _COUNTED = tuple(f.name for f in fields(PassCounts))
 SUMS = (*_COUNTED, "busy", "taken")
 """What is summed over passes: each of `PassCounts`, cycles times lanes, and `PassTable.taken`."""
 MOST_BYTES = 1 << 26
-PAYING_WORDS = 1 << 16
-"""Positions of passes from which a second thread pays: they take some 0.5 ms, and starting a thread 0.1 ms."""
+PAYING_WORDS = 1 << 18
+"""Positions of passes from which a second thread pays: they take some 2 ms. Below, starting and waking threads took 8 %
+longer in a replay of the shipped sample (97,000 positions a step)."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def feed_cycles(arch: Architecture, product: Product, table: PassTable, columns:
 
 
 class PassCache:
-    """Pass tables by (masks, tile, mechanism), and masks in their formats; valid for one recorded step.
+    """Pass tables by (masks, tile, mechanism), masks in their formats, and groups of products; of one recorded step.
 
     Parameters
     ----------
@@ -159,6 +161,13 @@ class PassCache:
         self.most_bytes, self._bytes = most_bytes, 0
         self.threads = threads or usable_cpus()
         self._tables: dict[tuple[object, ...], PassTable] = {}
+        self._groups: ProductGroups | None = None
+
+    def grouped(self, workload: Workload) -> ProductGroups:
+        """Give the products of the step's workload in groups, which all machines share."""
+        if self._groups is None or self._groups.workload is not workload:
+            self._groups = ProductGroups(workload)
+        return self._groups
 
     def table(self, arch: Architecture, product: Product, tile_k: int, shape: tuple[int, int]) -> PassTable:
         """Give the pass table of one product, see `tables`."""

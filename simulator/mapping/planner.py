@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 
@@ -27,7 +27,6 @@ from simulator.mapping.plan import (
     PlannedProduct,
     plan_of,
 )
-from simulator.mapping.program import ProgramOrder
 from simulator.mapping.skip_tiles import SkipOperands
 from simulator.mapping.tiling import Candidate, PassCost, Pins, Tiling, TilingProblem, best, candidates, k_tiles
 from simulator.mapping.traffic import Traffic
@@ -103,8 +102,7 @@ def _plan_ideal(arch: Architecture, workload: Workload, cache: PassCache) -> Pla
     jobs[JOB_FIRST_LOAD:JOB_LOAD_SKIP] = 0
     jobs[JOB_PRODUCT] = np.arange(len(products))
     planned: dict[int, PlannedProduct] = {}
-    for indices in _alike(products):
-        members = [products[i] for i in indices]
+    for indices, members in cache.grouped(workload).groups:
         first = members[0]
         shapes = pass_shapes(arch, first) if first.k else [(1, 1)]
         tables = [cache.tables(arch, members, first.k, shape) if first.k else None for shape in shapes]
@@ -120,17 +118,6 @@ def _plan_ideal(arch: Architecture, workload: Workload, cache: PassCache) -> Pla
             planned[index] = PlannedProduct(members[at], whole, index, index, int(cycles[row, at]), counts[row][at])
     none = np.zeros((len(LOAD_COLUMNS), 0), dtype=np.int64)
     return plan_of([planned[i] for i in range(len(products))], jobs, none, none.T[:, :3], (0, 0, 0), None, 0)
-
-
-def _alike(products: Sequence[Product]) -> list[list[int]]:
-    """Group products that differ in their time step alone: their indices.
-
-    What a chain makes by rows has no time step, so that a product which reads such rows is alone.
-    """
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for index, p in enumerate(products):
-        groups.setdefault((p.layer, p.name, p.m, p.mask is None, p.in_chain), []).append(index)
-    return list(groups.values())
 
 
 def _array_cycles(arch: Architecture, product: Product, passes: PassTable, columns: int) -> Int64s:
@@ -197,26 +184,10 @@ class _SystemPlanner:
         buffers = [getattr(arch.system.buffers, name) for name in BUFFERS]
         # Two products that run by turns hold a tile each: that takes two halves of every buffer.
         self.overlaps = mapping.overlap and all(b.double for b in buffers)
-        self.groups = [(indices, [workload.products[i] for i in indices]) for indices in _alike(workload.products)]
-        self._group_of = {index: group for group, (indices, _) in enumerate(self.groups) for index in indices}
+        known = cache.grouped(workload)
+        self.groups, self._group_of, self.order = known.groups, known.group_of, known.order
+        self.typical, self.most_rows, self.alike, self.uses = known.typical, known.most_rows, known.alike, known.uses
         self._known_pauses: dict[int, Int64s] = {}
-        self.uses: Counter[str] = Counter()
-        # All time steps of a serial product are tiled alike, so that they share tiles: as a member of the chain, but
-        # with the rows of the largest time step, which may be the first and no member.
-        self.typical: dict[tuple[str, str], Product] = {}
-        self.most_rows: Counter[tuple[str, str]] = Counter()
-        self.alike: dict[tuple[str, str], list[list[Product]]] = {}
-        for _, members in self.groups:
-            product = members[0]
-            key = (product.layer, product.name)
-            self.alike.setdefault(key, []).append(members)
-            typical = self.typical.setdefault(key, product)
-            if (product.in_chain, product.m) > (typical.in_chain, typical.m):
-                self.typical[key] = product
-            self.most_rows[key] = max(self.most_rows[key], product.m)
-            if product.k:
-                self.uses[product.shared_operand] += len(members)
-        self.order = ProgramOrder(workload.products)
         self._chosen: dict[tuple[str, str], Candidate] = {}
         self._problems: dict[tuple[str, str], TilingProblem] = {}
         self._known_cuts: dict[tuple[str, str], list[tuple[int, tuple[int, int]]]] = {}

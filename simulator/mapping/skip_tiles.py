@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -15,19 +15,26 @@ from simulator.workload import OperandMask, Product
 Int64s = npt.NDArray[np.int64]
 
 
-class StoredMasks:
-    """Masks in their formats, by mask and format; valid for one recorded step, and shared between machines.
+Grids = tuple[Int64s, Int64s]
+"""Value bits and metadata bits of tiles."""
 
-    About `most_bytes` are kept; those used longest ago go first.
+
+class StoredMasks:
+    """Masks in their formats, by mask and format, and what was counted of their tiles.
+
+    Valid for one recorded step, and shared between machines. About `most_bytes` are kept of either; those used longest
+    ago go first.
     """
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes, self.nbytes = most_bytes, 0
         self._stored: dict[tuple[object, ...], StoredMask] = {}
+        self._grids: dict[tuple[object, ...], Grids] = {}
+        self._grid_bytes = 0
 
     def get(self, masks: Sequence[OperandMask], fmt: Format, value_bits: int, formats: Formats) -> StoredMask:
         """Give masks of as many bits a row, one below the other, in a format with segments and runs of `formats`."""
-        key = (*[mask.key for mask in masks], fmt, value_bits, formats.segment, formats.run_bits)
+        key = _key(masks, fmt, value_bits, formats)
         stored = self._stored.pop(key, None)
         if stored is None:
             packed = masks[0].packed if len(masks) == 1 else np.concatenate([mask.packed for mask in masks])
@@ -37,6 +44,25 @@ class StoredMasks:
         while self.nbytes > self.most_bytes and len(self._stored) > 1:
             self.nbytes -= self._stored.pop(next(iter(self._stored))).nbytes
         return stored
+
+    def counted(self, key: tuple[object, ...], count: Callable[[], Grids]) -> Grids:
+        """Give what `count` counts of a grid of tiles that `key` names, counted once."""
+        grids = self._grids.pop(key, None)
+        if grids is None:
+            grids = count()
+            self._grid_bytes += _nbytes(grids)
+        self._grids[key] = grids  # as the newest
+        while self._grid_bytes > self.most_bytes and len(self._grids) > 1:
+            self._grid_bytes -= _nbytes(self._grids.pop(next(iter(self._grids))))
+        return grids
+
+
+def _key(masks: Sequence[OperandMask], fmt: Format, value_bits: int, formats: Formats) -> tuple[object, ...]:
+    return (*[mask.key for mask in masks], fmt, value_bits, formats.segment, formats.run_bits)
+
+
+def _nbytes(grids: Grids) -> int:
+    return grids[0].nbytes + grids[1].nbytes
 
 
 class SkipOperands:
@@ -61,18 +87,24 @@ class SkipOperands:
         """Whether the buffer holds the operand in another format than dense; unrecorded ones are dense."""
         return product.mask is not None and self.formats.skip_on_chip != "dense"
 
-    def _grid_bits(self, products: Sequence[Product], fmt: Format, tile_m: int, tile_k: int) -> tuple[Int64s, Int64s]:
+    def _grid_bits(self, products: Sequence[Product], fmt: Format, tile_m: int, tile_k: int) -> Grids:
         """Bits of all tiles of products with masks: values and metadata, each int64 [T, M tiles, K tiles]."""
         masks = [product.mask for product in products if product.mask is not None]
-        row_edges, position_edges = _edges(products[0].m, tile_m), _edges(products[0].k, tile_k)
-        stored = self.masks.get(masks, fmt, self.operand_bits, self.formats)
-        if masks[0].lanes_hold == "rows":
-            values, metadata = stored.grid_bits(_below(masks, row_edges), position_edges)
-            shape = (len(masks), len(row_edges) - 1, len(position_edges) - 1)
-            return values.reshape(shape), metadata.reshape(shape)
-        values, metadata = stored.grid_bits(_below(masks, position_edges), row_edges)
-        shape = (len(masks), len(position_edges) - 1, len(row_edges) - 1)
-        return values.reshape(shape).transpose(0, 2, 1), metadata.reshape(shape).transpose(0, 2, 1)
+        m, k, lanes_hold = products[0].m, products[0].k, masks[0].lanes_hold
+
+        def count() -> Grids:
+            row_edges, position_edges = _edges(m, tile_m), _edges(k, tile_k)
+            stored = self.masks.get(masks, fmt, self.operand_bits, self.formats)
+            if lanes_hold == "rows":
+                values, metadata = stored.grid_bits(_below(masks, row_edges), position_edges)
+                shape = (len(masks), len(row_edges) - 1, len(position_edges) - 1)
+                return values.reshape(shape), metadata.reshape(shape)
+            values, metadata = stored.grid_bits(_below(masks, position_edges), row_edges)
+            shape = (len(masks), len(position_edges) - 1, len(row_edges) - 1)
+            return values.reshape(shape).transpose(0, 2, 1), metadata.reshape(shape).transpose(0, 2, 1)
+
+        key = (*_key(masks, fmt, self.operand_bits, self.formats), lanes_hold, m, k, tile_m, tile_k)
+        return self.masks.counted(key, count)
 
     def tiles_are_alike(self, product: Product) -> bool:
         """Whether `tiles` depends on the product's shape alone and not on its zeros."""
@@ -119,10 +151,14 @@ class SkipOperands:
             own = np.diff(rows * heights[:, None] // m)
             elements = own[:, :, None] * np.diff(columns) * (bits // n)
             return np.asarray(-(-elements * self.operand_bits // 8)).reshape(len(products), -1)
-        stored = self.masks.get(masks, self.formats.skip, self.operand_bits, self.formats)
-        gates = np.arange(0, bits, n, dtype=np.int64)
-        values, metadata = stored.owned_grid_bits(_below(masks, rows, m), gates[:, None] + columns)
-        return _bytes(values, metadata).reshape(len(products), -1)
+
+        def count() -> Grids:
+            stored = self.masks.get(masks, self.formats.skip, self.operand_bits, self.formats)
+            gates = np.arange(0, bits, n, dtype=np.int64)
+            return stored.owned_grid_bits(_below(masks, rows, m), gates[:, None] + columns)
+
+        key = (*_key(masks, self.formats.skip, self.operand_bits, self.formats), "owned", m, n, tile_m, tile_n)
+        return _bytes(*self.masks.counted(key, count)).reshape(len(products), -1)
 
     def stored_bytes(self, products: Sequence[Product]) -> Int64s:
         """DRAM bytes of the next skip operand that products store, each as one tile: int64 [T]; 0 where none."""

@@ -5,7 +5,24 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from simulator.compiling import compiled, lowest_in
+from simulator.compiling import compiled, lowest_in, ones_in
+from simulator.memory.formats import NO_PADDING
+
+
+@compiled
+def _count_ones(packed: npt.NDArray[np.uint8], bits: int, segment: int, entries: npt.NDArray[np.int64]) -> None:
+    """Count the non-zeros of segments of whole bytes: `count_entries` without padding."""
+    rows = packed.shape[0]
+    whole, rest = bits // 8, np.uint64((1 << (bits % 8)) - 1)
+    apiece = segment // 8
+    for row in range(rows):
+        for number in range(entries.shape[1]):
+            ones = 0
+            for octet in range(number * apiece, min((number + 1) * apiece, whole)):
+                ones += ones_in(np.uint64(packed[row, octet]))
+            entries[row, number] = ones
+        if rest:
+            entries[row, whole // apiece] += ones_in(np.uint64(packed[row, whole]) & rest)
 
 
 @compiled
@@ -23,10 +40,13 @@ def count_entries(
         Little bit order; bits at or above `bits` are not read.
     bits, segment : int
     run_bits : int
-        At most 62, which no run exceeds: then there is no padding.
+        At most `NO_PADDING`, which means that there is none.
     entries : int64 [rows, ceil(bits / segment)], written
     """
     rows, octets = packed.shape
+    if run_bits == NO_PADDING and segment % 8 == 0:
+        _count_ones(packed, bits, segment, entries)
+        return
     for row in range(rows):
         number, end = 0, segment
         before = -1  # the last non-zero of the segment, or what lies before its first element

@@ -38,7 +38,8 @@ RUN_BITS = 4
 
 Int64s = npt.NDArray[np.int64]
 Size = TypeVar("Size", int, npt.NDArray[np.int64])
-NO_PADDING = 62  # bits of a run that no segment exceeds
+NO_PADDING = 62
+"""Bits of a run that no segment exceeds."""
 
 
 @dataclass(frozen=True, eq=False)

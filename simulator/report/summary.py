@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from simulator.arch import Architecture
 from simulator.energy import AreaReport
@@ -10,9 +11,11 @@ from simulator.engine import Activity
 from simulator.mapping import Count
 from simulator.memory import timing_dram
 from simulator.report import numbers
-from simulator.report.break_even import BreakEven
 from simulator.report.result import Report
 from simulator.report.training import Stretch, Training
+
+if TYPE_CHECKING:
+    from simulator.report.break_even import BreakEven
 
 Line = tuple[str, str]
 

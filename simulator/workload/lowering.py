@@ -39,7 +39,7 @@ def lower(trace: Trace, step: Step) -> Workload:
         valid = np.arange(T)[:, None] < step.valid_steps[None, :]
     program = _Program(valid)
     if not valid.any():
-        return Workload(step.number, ())
+        return Workload(step.number, (), valid.tobytes())
     for layer in trace.layers:
         program.forward(layer, step.layers[layer.name])
     for dense in trace.dense_layers:
@@ -48,7 +48,7 @@ def lower(trace: Trace, step: Step) -> Workload:
         program.dense_backward(dense)
     for layer in reversed(trace.layers):
         program.backward(layer, step.layers[layer.name])
-    return Workload(step.number, tuple(program.products))
+    return Workload(step.number, tuple(program.products), valid.tobytes())
 
 
 @dataclass

@@ -152,7 +152,17 @@ class Product:
 
 @dataclass(frozen=True, eq=False)
 class Workload:
-    """The products of one recorded optimiser step, in program order; each waits only for earlier ones."""
+    """The products of one recorded optimiser step, in program order; each waits only for earlier ones.
+
+    Attributes
+    ----------
+    step : int
+    products : tuple of Product
+    rows : bytes or None
+        Which rows (t, b) are real. Workloads of the same trace and the same rows differ in their masks alone, so a
+        machine that reads no mask takes the same counts and times for both. None: not known.
+    """
 
     step: int
     products: tuple[Product, ...]
+    rows: bytes | None = None

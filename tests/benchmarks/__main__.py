@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import events, growth, kernels, memory, replay, rival_runs, sweep
+from benchmarks import events, growth, kernels, memory, recording, replay, rival_runs, startup, sweep
 from benchmarks.rows import Row, table
 
 MEASURES: tuple[Callable[[], list[Row]], ...] = (
@@ -15,6 +15,8 @@ MEASURES: tuple[Callable[[], list[Row]], ...] = (
     kernels.measure,
     events.measure,
     sweep.measure,
+    startup.measure,
+    recording.measure,
 )
 
 if __name__ == "__main__":

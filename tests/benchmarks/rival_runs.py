@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from rivals import scale_sim
+from rivals import environment, scale_sim
 
 from benchmarks.rows import Row, median_seconds
 from simulator.arch import load_arch
@@ -24,7 +24,7 @@ def measure(m: int = 64, k: int = 2600, n: int = 650, times: int = 9) -> list[Ro
         folder = Path(name)
         try:
             python = Path(os.environ[PYTHON]) if PYTHON in os.environ else scale_sim.install(folder / "venv")
-        except scale_sim.NotInstalledError as error:
+        except environment.NotInstalledError as error:
             print(f"no row of SCALE-Sim: {error}")
             return []
         (cycles,), rival = scale_sim.simulate(python, folder, [(m, k, n)], 32, 32)

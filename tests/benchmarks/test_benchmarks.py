@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from benchmarks import events, kernels, replay, sweep
+from benchmarks import events, kernels, replay, startup, sweep
 from benchmarks.rows import Row, table
 
 SMALL = {"hidden": 16, "T": 3, "B": 4}
@@ -29,6 +29,12 @@ def test_rows_are_finite_and_the_table_holds_them() -> None:
     assert all(f"| {r.name} |" in page for r in rows)
     assert "busy" not in page
     assert "busy" in table(rows, "1", 3.0)
+
+
+def test_start_up_row_says_what_its_rival_imports() -> None:
+    start, first = startup.measure(times=1)
+    assert "numba" in start.note
+    assert 0 < start.ours < first.ours
 
 
 def test_ratio_is_rival_over_ours() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import subprocess
 import time
-import venv
 from collections.abc import Sequence
 from pathlib import Path
+
+from rivals import environment
 
 WANTED = ("scalesim==3.0.0", "numpy<2.4", "six")
 CONFIG = """
@@ -47,25 +48,9 @@ UseRamulatorTrace : False
 """
 
 
-class NotInstalledError(Exception):
-    """SCALE-Sim cannot be had here."""
-
-
 def install(folder: Path) -> Path:
-    """Make an environment with SCALE-Sim and return its Python.
-
-    Raises
-    ------
-    NotInstalledError
-        If pip cannot install it, for instance because there is no network.
-    """
-    venv.create(folder, with_pip=True)
-    python = folder / "bin" / "python"
-    command = [python, "-m", "pip", "install", "--quiet", *WANTED]
-    installed = subprocess.run(command, capture_output=True, text=True, check=False)
-    if installed.returncode:
-        raise NotInstalledError(f"pip install {' '.join(WANTED)}: {installed.stderr[-200:]}")
-    return python
+    """Make an environment with SCALE-Sim and return its Python; raises `NotInstalledError`."""
+    return environment.install(folder, WANTED)
 
 
 def simulate(

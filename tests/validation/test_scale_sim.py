@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rivals import scale_sim
+from rivals import environment, scale_sim
 
 from simulator.arch import load_arch
 from simulator.mapping import plan
@@ -16,7 +16,7 @@ PRODUCTS = [(16, 40, 24), (9, 5, 17), (64, 100, 33)]  # m, k, n
 def python(tmp_path_factory):
     try:
         return scale_sim.install(tmp_path_factory.mktemp("scale_sim") / "venv")
-    except scale_sim.NotInstalledError as error:
+    except environment.NotInstalledError as error:
         pytest.skip(f"SCALE-Sim cannot be installed here: {error}")
 
 
