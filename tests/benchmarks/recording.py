@@ -48,9 +48,7 @@ def measure(times: int = 9, shapes: Sequence[tuple[int, int, int, int]] = SHAPES
     rows = [_recording(*shape, times) for shape in shapes]
     python = os.environ.get(TORCH_PYTHON)
     if not python:
-        print(
-            f"numpy against torch.nn.LSTM is left out: {TORCH_PYTHON} names no interpreter that has PyTorch (`make bench` does)"
-        )
+        print(f"numpy against torch.nn.LSTM is left out: {TORCH_PYTHON} names no interpreter (`make bench` sets it)")
         return rows
     return rows + [_layers(*shape, times, python) for shape in shapes]
 

@@ -31,9 +31,7 @@ def measure(times: int = 15) -> list[Row]:
         first = _seconds(ours, NUMBA_CACHE_DIR=folder)
     return [
         Row("start-up", here, there, 1, 1 / 1.5, f"`simulate` on the shipped sample, kernels kept; rival: `{IMPORTS}`"),
-        Row(
-            "first run", first, FIRST_RUN_SECONDS, 1, 1, "the same without a kernel kept; rival: 30 s that are allowed"
-        ),
+        Row("first run", first, FIRST_RUN_SECONDS, 1, 1, "the same without a kernel kept; rival: 30 s, as allowed"),
     ]
 
 

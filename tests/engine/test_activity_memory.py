@@ -54,7 +54,7 @@ def test_folded_rows_are_the_sums_over_single_steps(steps: list[StepActivity], d
     shapes = data.draw(st.lists(st.integers(1, 9), min_size=len(chosen), max_size=len(chosen)), "m")
     folded, single = ActivityBuilder(most_rows), []
     for number, (one, m) in enumerate(zip(chosen, shapes, strict=True)):
-        keys = tuple(replace(key, step=number, m=m) for key in one.keys)  # a shape of its own in each step
+        keys = tuple(key._replace(step=number, m=m) for key in one.keys)  # a shape of its own in each step
         step = replace(one, step=number, keys=keys)
         folded.append(step)
         alone = ActivityBuilder()
