@@ -19,8 +19,9 @@ from traces.thresholds.values import WHERE, choice, positive, share
 class Controller:
     """A running threshold for each group of elements, which holds their share of zeros at a goal.
 
-    The threshold is ``exp(u) * mean |dG|`` of the time step, so a gradient that grows or shrinks as a whole (as it does
-    along a backward pass) moves nothing. After each time step::
+    The threshold is ``exp(u) * (mean of sqrt |dG|)^2`` of the time step, so a gradient that grows or shrinks as a whole
+    (as it does along a backward pass) moves nothing; of roots, because gradients spread over decades and their plain
+    mean is that of the few largest. After each time step::
 
         u += gain * (goal - share of zeros)
 
@@ -43,8 +44,8 @@ class Controller:
 
     def limits(self, rows: Floats, goal: float) -> Floats | None:
         """Return the thresholds for magnitudes [groups, n], of their dtype [groups]; None where one is not finite."""
-        with np.errstate(over="ignore"):
-            scales = np.add.reduce(rows, axis=1) / rows.shape[1]
+        # Infinity stays infinite, and the root of what is finite cannot overflow in a sum.
+        scales = np.square(np.add.reduce(np.sqrt(rows), axis=1).astype(np.float64) / rows.shape[1])
         if not np.isfinite(scales).all():
             return None
         if self.u.size != len(rows):
@@ -53,7 +54,7 @@ class Controller:
             self.u[group] = _start(rows[group], float(scales[group]), goal)
         most = float(np.finfo(rows.dtype).max)
         with np.errstate(over="ignore"):
-            wide = np.exp(np.where(np.isnan(self.u), 0.0, self.u)) * scales.astype(np.float64)
+            wide = np.exp(np.where(np.isnan(self.u), 0.0, self.u)) * scales
         limits: Floats = np.minimum(wide, most).astype(rows.dtype)
         return limits
 
@@ -100,13 +101,14 @@ class Target(Policy):
     sparsity : share from 0 to below 1
         Of all elements, natural zeros included. 0 changes nothing.
     gain : number above 0 to 10
-        How fast the threshold follows: its logarithm moves by the gain times the error of a time step.
+        How fast the threshold follows: its logarithm moves by the gain times the error of a time step. At 1 it does
+        not overshoot unless the magnitudes lie closer together than evenly spread ones.
     per : layer or gate
         Whether there is one threshold for the whole [G, H, B] or one for each gate.
     """
 
     sparsity: float
-    gain: float = 0.5
+    gain: float = 1.0
     per: str = "layer"
 
     kind: ClassVar[str] = "target"

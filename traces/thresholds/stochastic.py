@@ -64,7 +64,7 @@ class Stochastic(Policy):
 class Chance:
     """Prunes the gradients of one layer by chance."""
 
-    GAIN = 0.5
+    GAIN = 1.0
 
     def __init__(self, policy: Stochastic, layer: str) -> None:
         self.policy = policy
