@@ -162,3 +162,16 @@ def test_state_for_a_policy_without_one_is_refused():
 def test_target_refuses_values_out_of_range(change):
     with pytest.raises(InputError, match=f"policy {next(iter(change))}"):
         from_mapping({"kind": "target", "sparsity": 0.5} | change)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_first_gradient_of_zeros_and_the_least_and_largest_numbers_is_no_trouble(dtype):
+    least, largest = np.finfo(dtype).smallest_subnormal, np.finfo(dtype).max
+    for values in ([0, 0, 0, least], [0, 0, least, largest], [least, least, largest, largest], [0, 0, 0, 0]):
+        gradient = np.array([[values]], dtype)
+        asked = Target(0.5).for_layer("lstm0")
+        for _ in range(50):
+            found = asked.sparsify(gradient, NOW)
+            assert ((found == gradient) | (found == 0)).all()
+        if values[0]:
+            assert np.count_nonzero(found) == 2

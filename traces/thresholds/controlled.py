@@ -15,6 +15,9 @@ from traces.thresholds.magnitude import PER
 from traces.thresholds.policy import Moment, Policy, Rule
 from traces.thresholds.values import WHERE, choice, positive, share
 
+LARGEST_EXPONENT = 709.0
+"""Of e, in float64."""
+
 
 class Controller:
     """A running threshold for each group of elements, which holds their share of zeros at a goal.
@@ -44,19 +47,23 @@ class Controller:
 
     def limits(self, rows: Floats, goal: float) -> Floats | None:
         """Return the thresholds for magnitudes [groups, n], of their dtype [groups]; None where one is not finite."""
-        # Infinity stays infinite, and the root of what is finite cannot overflow in a sum.
-        scales = np.square(np.add.reduce(np.sqrt(rows), axis=1).astype(np.float64) / rows.shape[1])
-        if not np.isfinite(scales).all():
+        # Infinity stays infinite, and the root of what is finite cannot overflow in a sum. A layer has few groups:
+        # Python's numbers are quicker with them than arrays.
+        means = [total / rows.shape[1] for total in np.add.reduce(np.sqrt(rows), axis=1).tolist()]
+        if not all(map(math.isfinite, means)):
             return None
         if self.u.size != len(rows):
             self.u = np.full(len(rows), np.nan)
-        for group in np.flatnonzero(np.isnan(self.u) & (scales > 0)):
-            self.u[group] = _start(rows[group], float(scales[group]), goal)
         most = float(np.finfo(rows.dtype).max)
-        with np.errstate(over="ignore"):
-            wide = np.exp(np.where(np.isnan(self.u), 0.0, self.u)) * scales
-        limits: Floats = np.minimum(wide, most).astype(rows.dtype)
-        return limits
+        limits = []
+        for group, (u, mean) in enumerate(zip(self.u.tolist(), means, strict=True)):
+            if mean == 0:
+                limits.append(0.0)
+                continue
+            if math.isnan(u):
+                u = self.u[group] = _start(rows[group], mean, goal)
+            limits.append(min(most, math.exp(min(LARGEST_EXPONENT, u + 2 * math.log(mean)))))
+        return np.array(limits, rows.dtype)
 
     def learn(self, rows: Floats, kept: Sequence[int], goal: float) -> None:
         """Move the thresholds, given how many elements of each group are non-zero now."""
@@ -80,12 +87,13 @@ class Controller:
         self.u = u.copy()
 
 
-def _start(row: Floats, scale: float, goal: float) -> float:
+def _start(row: Floats, mean_root: float, goal: float) -> float:
     """Choose u so that the first gradient meets the goal."""
     nth = min(row.size - 1, max(0, math.ceil(goal * row.size) - 1))
     quantile = float(np.partition(row, nth)[nth])
     # Where zeros alone meet the goal, just below everything that is not zero.
-    return math.log((quantile or float(row[row > 0].min()) / 2) / scale)
+    wanted = math.log(quantile) if quantile else math.log(float(row[row > 0].min())) - math.log(2)
+    return wanted - 2 * math.log(mean_root)
 
 
 @dataclass(frozen=True)
