@@ -34,8 +34,8 @@ def record() -> None:
     "--threshold",
     type=float,
     default=None,
-    show_default=str(DEFAULT_THRESHOLD),
-    help="Gate gradients of at most this magnitude become zero; 0 changes nothing. Short for --policy kind=fixed,...",
+    help="Gate gradients of at most this magnitude become zero; 0 changes nothing. Left out: "
+    f"{DEFAULT_THRESHOLD:g}, unless there is a --policy.",
 )
 @click.option(
     "--policy",

@@ -49,9 +49,11 @@ def test_mean_of_many_draws_is_the_gradient(dtype, value):
 
 
 def test_threshold_that_half_precision_rounds_is_used_as_it_is_rounded():
-    # 0.1 is 0.0999755859375 in float16; drawn against 0.1 the mean of 6e6 draws would be off by 2.4e-4 of it.
     found = pruned(Stochastic(threshold=0.1), np.full((4, 50, 50), 0.05, np.float16))
     assert set(found.ravel().tolist()) == {0.0, float(np.float16(0.1))}
+    # Rounded down to the gradient itself, the threshold leaves nothing to chance.
+    least = np.full((2, 8, 8), 2.0**-24, np.float16)
+    assert pruned(Stochastic(threshold=1.4 * 2.0**-24), least).tobytes() == least.tobytes()
     tiny = np.full((2, 2, 2), 6e-8, np.float16)
     assert pruned(Stochastic(threshold=1e-9), tiny).tobytes() == tiny.tobytes()
 
@@ -75,6 +77,10 @@ def test_neighbouring_draws_are_not_correlated():
     correlation = np.corrcoef(drawn)
     off = correlation[~np.eye(6, dtype=bool)]
     assert np.abs(off).max() < 6 / gradient.size**0.5
+    # Nor does one stream run into the next, as it would if they were counted in the same word.
+    for lag in range(1, 64):
+        shifted = np.corrcoef([*(d[lag:] for d in drawn), *(d[:-lag] for d in drawn)])[:6, 6:]
+        assert np.abs(shifted).max() < 6 / (gradient.size - lag) ** 0.5
 
 
 @pytest.mark.parametrize(

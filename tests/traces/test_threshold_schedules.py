@@ -31,7 +31,7 @@ FIXED = Fixed(0.5)
 
 
 def at(policy, step, gradient=GRADIENT):
-    return policy.for_layer("lstm0").sparsify(gradient, Moment(step, 0))
+    return policy.for_layer("lstm0").sparsify(gradient, Moment(step, 0, learning_rate=0.5))
 
 
 def acting_steps(policy, steps):
@@ -49,6 +49,7 @@ def test_warm_up_is_dense_up_to_its_last_step_and_the_policy_itself_after_it():
     [
         (Fixed(0.5), Fixed(0.25)),
         (Relative("rms", 1), Relative("rms", 0.5)),
+        (Relative("learning_rate", 1), Relative("learning_rate", 0.5)),
         (TopK(sparsity=0.8, per="layer"), TopK(sparsity=0.4, per="layer")),
         (Target(0.8), Target(0.4)),
         (Stochastic(threshold=0.5), Stochastic(threshold=0.25)),
