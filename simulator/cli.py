@@ -28,6 +28,7 @@ COMMANDS = {
     ),
     "archs": ("simulator.commands.archs:archs", "List the shipped machines."),
     "mechanisms": ("simulator.commands.mechanisms:mechanisms", "List the ways to skip zeros, with their parameters."),
+    "policies": ("traces.cli:policies", "List the threshold policies of recording, with their parameters."),
     "validate": ("simulator.commands.archs:validate", "Check machine files."),
     "sram": ("simulator.commands.sram:sram", "Make a file of SRAM energies with CACTI, for energy tables."),
     "validate-literature": (

@@ -1,4 +1,4 @@
-"""The front-end's commands: `skipstone record` and `skipstone inspect`."""
+"""The front-end's commands: `skipstone record`, `skipstone inspect` and `skipstone policies`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from traces.policy_command import policies
 from traces.record_commands import record
 
-__all__ = ["inspect", "record"]
+__all__ = ["inspect", "policies", "record"]
 
 
 @click.command()

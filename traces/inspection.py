@@ -252,10 +252,14 @@ def _phrase(value: Any) -> str:
     if value is None:
         return "not stated"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_phrase(item)}" for key, item in value.items())
+        return ", ".join(f"{key} {_part(item)}" for key, item in value.items())
     if isinstance(value, list):
-        return " ".join(map(_phrase, value))
+        return " ".join(map(_part, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _part(value: Any) -> str:
+    return f"({_phrase(value)})" if isinstance(value, Mapping) else _phrase(value)
 
 
 def _number(value: Any) -> str:

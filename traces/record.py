@@ -37,8 +37,9 @@ from traces.numpy_frontend.lstm import GATES
 from traces.numpy_frontend.optimizers import make_optimizer
 from traces.numpy_frontend.parameters import Floats, Integers
 from traces.numpy_frontend.settings import CharLMSettings
-from traces.numpy_frontend.state_file import SavedState, load_state, save_state
+from traces.numpy_frontend.state_file import load_state, save_state
 from traces.numpy_frontend.training import Trainer, Windows, bits_per_character, evaluate
+from traces.thresholds import restore_state, state_of
 from traces.trace import Trace
 from traces.writer import TraceWriter
 
@@ -269,12 +270,13 @@ class _CharLMRun:
             "sparsity": self.progress.sparsity,
             "valid_loss": self.progress.valid_loss,
         }
-        save_state(path, SavedState(self._identity(), progress), self._arrays())
+        save_state(path, self._identity(), progress, self._arrays(), self._held())
 
     def restore(self, path: Path) -> list[int]:
         """Go on from a state file; returns the steps that the trace must hold."""
         arrays = self._arrays()
-        saved = load_state(path, arrays, self._identity())
+        largest = 4 * self.settings.hidden * self.settings.batch
+        saved, held = load_state(path, arrays, self._identity(), largest)
         trainer = self.trainer
         try:
             trainer.step, trainer.position = int(saved["step"]), int(saved["position"])
@@ -292,6 +294,7 @@ class _CharLMRun:
             found = f"{self.settings.steps} steps"
             raise InputError.of("steps of the resumed run", found, f"at least the {trainer.step} taken so far")
         trainer.state = [(arrays[f"state.{name}.h"], arrays[f"state.{name}.c"]) for name in self.shape.layer_names]
+        self._hold(path, held)
         self.progress = Progress(trainer.step, self.settings.steps, float("nan"), sparsity, valid_loss)
         return recorded
 
@@ -323,6 +326,22 @@ class _CharLMRun:
     def _identity(self) -> dict[str, Any]:
         """Return what a resumed run must share: the settings, and the corpus by its content."""
         return self.settings.fixed() | {"corpus": self.corpus.provenance}
+
+    def _held(self) -> dict[str, Floats]:
+        """Return what the policy's thresholders hold, by ``<layer>/<name>``."""
+        layers = zip(self.shape.layer_names, self.trainer.thresholders, strict=True)
+        return {f"{name}/{key}": array for name, layer in layers for key, array in state_of(layer).items()}
+
+    def _hold(self, path: Path, held: dict[str, Floats]) -> None:
+        for name, thresholder in zip(self.shape.layer_names, self.trainer.thresholders, strict=True):
+            mine = [key for key in held if key.startswith(f"{name}/")]
+            try:
+                restore_state(thresholder, {key.removeprefix(f"{name}/"): held.pop(key) for key in mine})
+            except InputError as error:
+                problem = error.problems[0]
+                raise InputError.of(f"{path}: {problem.where} of {name}", problem.found, problem.expected) from None
+        if held:
+            raise InputError.of(f"{path}: policy state", ", ".join(held), "the state of layers that are there")
 
     def _arrays(self) -> dict[str, Floats]:
         """Return every array of the run's state by name, in a form that can be filled in place."""

@@ -7,6 +7,11 @@ from pathlib import Path
 
 import click
 
+from traces.errors import InputError
+
+DEFAULT_THRESHOLD = 1e-6
+"""The paper's."""
+
 
 @click.group()
 def record() -> None:
@@ -27,9 +32,16 @@ def record() -> None:
 @click.option("--batch", default=32, show_default=True, help="Parallel sequences.")
 @click.option(
     "--threshold",
-    default=1e-6,
-    show_default=True,
-    help="Gate gradients of at most this magnitude become zero; 0 changes nothing.",
+    type=float,
+    default=None,
+    help="Gate gradients of at most this magnitude become zero; 0 changes nothing. Left out: "
+    f"{DEFAULT_THRESHOLD:g}, unless there is a --policy.",
+)
+@click.option(
+    "--policy",
+    default=None,
+    help="When a gate gradient becomes zero: kind=target,sparsity=0.8 or the like, a JSON object as in a trace's "
+    "header, or a .json file. `skipstone policies` lists them.",
 )
 @click.option("--steps", default=2000, show_default=True, help="Optimiser steps.")
 @click.option("--record-every", default=100, show_default=True, help="Record step 1 and every N-th step.")
@@ -74,7 +86,8 @@ def char_lm(
     hidden: int,
     sequence: int,
     batch: int,
-    threshold: float,
+    threshold: float | None,
+    policy: str | None,
     steps: int,
     record_every: int,
     optimizer: str,
@@ -103,6 +116,10 @@ def char_lm(
     from traces.record import CharLMSettings, record_char_lm
     from traces.record_display import report, show_progress
     from traces.thresholds import Fixed
+    from traces.thresholds.text import parse_policy
+
+    if threshold is not None and policy is not None:
+        raise InputError.of("--threshold and --policy", "both", "one: a threshold is short for a policy")
 
     settings = CharLMSettings(
         corpus=corpus,
@@ -110,7 +127,7 @@ def char_lm(
         hidden=hidden,
         sequence=sequence,
         batch=batch,
-        policy=Fixed(threshold),
+        policy=Fixed(DEFAULT_THRESHOLD if threshold is None else threshold) if policy is None else parse_policy(policy),
         steps=steps,
         record_every=record_every,
         optimizer=optimizer,

@@ -64,7 +64,9 @@ def _machine(report: Report) -> dict[str, Any]:
     run, course = training.run, training.course
     shares = course.shares(0, course.total_steps)
     macs = {
-        count: float(sum(share * n for share, n in zip(shares, report.activity.step_counts[:, count].tolist(), strict=True)))
+        count: float(
+            sum(share * n for share, n in zip(shares, report.activity.step_counts[:, count].tolist(), strict=True))
+        )
         for count in (Count.MACS_DENSE, Count.MACS_EXECUTED)
     }
     return {

@@ -69,7 +69,15 @@ SCALES = {
         application_scale="small",
     ),
     "medium": Scale(
-        base={**_COMMON, "layers": 3, "hidden": 256, "sequence": 100, "batch": 32, "steps": 4000, "learning_rate": 0.002},
+        base={
+            **_COMMON,
+            "layers": 3,
+            "hidden": 256,
+            "sequence": 100,
+            "batch": 32,
+            "steps": 4000,
+            "learning_rate": 0.002,
+        },
         layers=(2, 6, 9),
         hidden=(128, 512),
         sequence=(25, 50),
@@ -82,7 +90,15 @@ SCALES = {
         application_scale="medium",
     ),
     "paper": Scale(
-        base={**_COMMON, "layers": 3, "hidden": 256, "sequence": 100, "batch": 32, "steps": 30_000, "learning_rate": 0.002},
+        base={
+            **_COMMON,
+            "layers": 3,
+            "hidden": 256,
+            "sequence": 100,
+            "batch": 32,
+            "steps": 30_000,
+            "learning_rate": 0.002,
+        },
         layers=(2, 6, 9),
         hidden=(128, 512),
         sequence=(25, 50),

@@ -44,6 +44,7 @@ def train(run: StudyRun, path: Path) -> dict[str, Any]:
 def _char_lm(run: StudyRun, path: Path) -> int:
     """Train with numpy; the signal that ended it early, or 0."""
     from traces.char_lm import CharLMSettings, record_char_lm
+
     from traces.numpy_frontend.blas_threads import set_threads
 
     set_threads(1)
@@ -68,6 +69,10 @@ def _application(run: StudyRun, path: Path) -> int:
     from traces.torch_frontend.training import train as train_application
 
     application, settings = make_application(
-        run.application, dict(run.options), policy=from_mapping(run.policy), seed=run.seed, recorded_steps=RECORDED_STEPS
+        run.application,
+        dict(run.options),
+        policy=from_mapping(run.policy),
+        seed=run.seed,
+        recorded_steps=RECORDED_STEPS,
     )
     return train_application(application, settings, path, force=True).signal_number

@@ -214,3 +214,12 @@ def test_the_command_exits_with_2_and_one_line_for_a_missing_file(tmp_path):
     assert done.stdout == ""
     assert done.stderr.startswith(f"error: {tmp_path}/x.npz: found no such file")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_policies_inside_of_policies_are_shown_in_brackets():
+    from traces.inspection import _phrase
+
+    gates = [{"kind": "off"}, {"kind": "fixed", "threshold": 1e-6}]
+    policy = {"kind": "warm_up", "policy": {"gates": gates, "kind": "by_gate"}, "steps": 2}
+    shown = "kind warm_up, policy (gates (kind off) (kind fixed, threshold 1e-06), kind by_gate), steps 2"
+    assert _phrase(policy) == shown

@@ -54,6 +54,10 @@ def test_record_command_trains_reports_and_refuses_to_overwrite(text, tmp_path):
         (["--hidden", "0"], "error: hidden: found 0"),
         (["--learning-rate", "-1"], "error: learning rate: found -1.0"),
         (["--threshold", "-1e-6"], "error: policy threshold: found -1e-06"),
+        (["--policy", "kind=target"], "error: policy sparsity: found nothing"),
+        (["--policy", "{}"], "error: policy kind: found nothing"),
+        (["--policy", "kind=off", "--threshold", "1e-6"], "error: --threshold and --policy: found both"),
+        (["--policy", '{"kind": "by_layer", "layers": {"lstm7": {"kind": "off"}}}'], "layers lstm7: found no such"),
         (["--threshold", "nan"], "error: policy threshold: found nan"),
         (["--corpus", "no such"], "error: corpus: found 'no such'"),
         (["--batch", "100000"], "characters to train on"),
@@ -68,6 +72,23 @@ def test_record_command_refuses_bad_arguments_without_a_traceback_or_a_file(text
     assert message in refused.stderr
     assert "Traceback" not in refused.stderr
     assert sorted(tmp_path.iterdir()) == [text]
+
+
+@pytest.mark.parametrize(
+    ("words", "policy"),
+    [
+        (["--policy", "kind=target,sparsity=0.5"], {"kind": "target", "sparsity": 0.5, "gain": 1.0, "per": "layer"}),
+        (["--policy", '{"kind": "fixed", "threshold": 1e-3}'], {"kind": "fixed", "threshold": 1e-3}),
+        (["--threshold", "1e-3"], {"kind": "fixed", "threshold": 1e-3}),
+    ],
+)
+def test_record_command_trains_under_the_policy_that_it_is_given(text, tmp_path, words, policy):
+    out = tmp_path / "run.npz"
+    done = run("--corpus", text, "--out", out, "--steps", "6", *SMALL, *words)
+    assert done.returncode == 0, done.stderr
+    with Trace(out) as trace:
+        assert trace.policy == policy
+        assert trace.steps == (1, 5)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

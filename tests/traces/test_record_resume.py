@@ -9,7 +9,7 @@ import pytest
 
 from traces.errors import InputError
 from traces.record import CharLMSettings, record_char_lm, state_path
-from traces.thresholds import Fixed
+from traces.thresholds import Fixed, from_mapping
 from traces.trace import Trace
 
 TEXT = "".join(f"{k * k} is the square of {k}.\n" for k in range(300))
@@ -58,6 +58,72 @@ def test_resume_gives_the_bytes_of_an_uninterrupted_run(text, tmp_path, kind, mo
     assert (last.step, last.signal_number) == (20, 0)
     assert last.header["final"] == whole.header["final"]
     assert out.read_bytes() == whole.path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"kind": "target", "sparsity": 0.6, "per": "gate"},
+        {"kind": "error_feedback", "policy": {"kind": "fixed", "threshold": 1e-4}},
+        {"kind": "error_feedback", "policy": {"kind": "target", "sparsity": 0.6}},
+        {"kind": "warm_up", "steps": 9, "policy": {"kind": "stochastic", "sparsity": 0.5}},
+        {"kind": "by_layer", "layers": {"lstm1": {"kind": "target", "sparsity": 0.6}}},
+    ],
+    ids=lambda policy: policy["kind"],
+)
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_resume_goes_on_with_what_the_policy_holds(text, tmp_path, policy, precision):
+    changes = {"policy": from_mapping(policy), "precision": precision}
+    settings = CharLMSettings(corpus=text, steps=16, **{**SETTINGS, **changes})
+    whole = record_char_lm(settings, tmp_path / "whole.npz")
+    assert whole.header["policy"] == from_mapping(policy).to_mapping()
+    out = tmp_path / "parts.npz"
+    record_char_lm(settings, out, observer=interrupt_at(4))
+    record_char_lm(settings, out, resume=True, observer=interrupt_at(11))
+    held = [name for name in np.load(state_path(out)).files if name.startswith("policy/")]
+    assert held
+    assert record_char_lm(settings, out, resume=True).sha256 == whole.sha256
+    # And it would not without: the test sees what it is about.
+    record_char_lm(settings, tmp_path / "lost.npz", observer=interrupt_at(11))
+
+    def lose(members):
+        for name in held:
+            members.pop(name)
+        edit_header(lambda document: document.update(held={}))(members)
+
+    rewrite(state_path(tmp_path / "lost.npz"), lose)
+    assert record_char_lm(settings, tmp_path / "lost.npz", resume=True).sha256 != whole.sha256
+
+
+def held_as(form):
+    def change(members):
+        edit_header(lambda document: document["held"].update({"lstm0/u": form}))(members)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (held_as(["float32", [10**9]]), "held lstm0/u"),
+        (held_as(["object", [1]]), "held lstm0/u"),
+        (held_as(["float64", [-1]]), "held lstm0/u"),
+        (held_as(["float64", 1]), "held lstm0/u"),
+        (held_as("float64"), "held lstm0/u"),
+        (held_as(["float64", [2]]), "policy/lstm0/u"),
+        (held_as(["float64", [1, 1]]), "policy state of lstm0"),
+        (lambda members: members.pop("policy/lstm0/u"), "the members"),
+        (lambda members: members.update({"policy/lstm0/v": members["policy/lstm0/u"]}), "the members"),
+    ],
+)
+def test_damaged_state_of_a_policy_is_refused(text, tmp_path, change, message):
+    policy = from_mapping({"kind": "target", "sparsity": 0.6})
+    settings = CharLMSettings(corpus=text, steps=4, **{**SETTINGS, "policy": policy})
+    out = tmp_path / "run.npz"
+    record_char_lm(settings, out)
+    rewrite(state_path(out), change)
+    with pytest.raises(InputError, match=message):
+        record_char_lm(settings, out, resume=True)
 
 
 def test_resume_of_a_finished_run_with_more_steps_equals_the_longer_run(text, tmp_path):

@@ -53,8 +53,8 @@ class Trainer:
     """Takes optimiser steps, window after window.
 
     At the end of the text the state returns to zero and the windows begin anew: the first window continues no
-    text. Nothing here is random, so parameters, optimiser, carried state and position are all there is to a
-    training run.
+    text. Nothing here is random (a policy's random numbers are a function of where it is asked), so parameters,
+    optimiser, carried state, position and what the policy's thresholders hold are all there is to a training run.
 
     Parameters
     ----------
@@ -64,6 +64,7 @@ class Trainer:
     windows : Windows
         Of the model's T and B; at least one.
     policy : Policy
+        One that names a layer which the model does not have is refused (`InputError`).
     normalisation : str
         A key of `LOSS_NORMALISATIONS`.
     clip_norm : float
@@ -90,7 +91,7 @@ class Trainer:
     ) -> None:
         self.model, self.optimizer, self.windows = model, optimizer, windows
         self.normalisation, self.clip_norm = normalisation, clip_norm
-        self.thresholders: list[Thresholder | None] = [policy.for_layer(name) for name in model.shape.layer_names]
+        self.thresholders: list[Thresholder | None] = policy.for_layers(model.shape.layer_names)
         self.step, self.position = 0, 0
         self.state: Sequence[State] = model.zero_state()
 
