@@ -39,8 +39,8 @@ def gather(trace: Trace) -> dict[str, Any]:
         Plain JSON values: ``schema_version``, ``path``, ``sha256``, ``bytes``; the header's ``version``,
         ``batch_size``, ``sequence_length``, ``layers``, ``dense_layers``, ``curve`` and the facts of the run
         (null where unknown); ``steps`` (the header's entry of each step with the measured ``zeros``,
-        ``elements`` and ``sparsity``, and ``valid_share``, the share of real time steps, the mean of all layers); ``sparsity`` (the
-        rows of `traces.statistics.layer_rows`); ``masks`` (``density`` by step, layer and tensor);
+        ``elements`` and ``sparsity``, and ``valid_share``, the share of real time steps, the mean of all layers);
+        ``sparsity`` (the rows of `traces.statistics.layer_rows`); ``masks`` (``density`` by step, layer and tensor);
         and ``total``, the sum over all steps.
     """
     steps: list[dict[str, Any]] = []

@@ -177,7 +177,7 @@ class TraceWriter:
         where = f"{self.path}: step {number}"
         self._check_open()
         entry = plain({"valid_steps": None, **info, "step": number}, where)
-        names = [layer.name for layer in (*self._header.layers, *self._header.dense_layers)]
+        names = [layer.name for layer in self._header.layers] + [dense.name for dense in self._header.dense_layers]
         refuse(entry_problems(entry, self._header.batch_size, self._header.sequence_length, where, names))
         number = entry["step"]
         refuse(training_problems(self._data.get("training"), number, f"{where}: header training"))

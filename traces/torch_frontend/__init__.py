@@ -22,6 +22,7 @@ except ImportError as error:
     hint = "pip install 'skipstone[torch]', or pip install torch"
     raise InputError.of("traces.torch_frontend", "no PyTorch", "the package torch", hint) from error
 
+from traces.torch_frontend.recording import record
 from traces.torch_frontend.replace import sparsify
 
-__all__ = ["sparsify"]
+__all__ = ["record", "sparsify"]

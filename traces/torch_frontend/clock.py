@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from traces.errors import InputError
+
 
 class Clock:
     """Counts optimiser steps from 1, and tells what else thresholders want to know of a step.
@@ -47,6 +49,18 @@ class Clock:
         optimizer = None if self._optimizer is None else self._optimizer()
         return None if optimizer is None else float(optimizer.param_groups[0]["lr"])
 
+    @property
+    def follows_optimizer(self) -> bool:
+        """Whether an optimiser's steps count."""
+        return self._optimizer is not None
+
+    def optimizer_mapping(self) -> dict[str, Any] | None:
+        """Describe the optimiser as a trace header does."""
+        optimizer = None if self._optimizer is None else self._optimizer()
+        if optimizer is None:
+            return None
+        return {"kind": type(optimizer).__name__.lower(), "learning_rate": self.learning_rate}
+
     def forward_begins(self) -> None:
         """Note that a layer begins a training forward pass."""
         if self._optimizer is None and self._backward_seen and not inside_backward():
@@ -75,6 +89,17 @@ class Clock:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _at_step, (self.step,)
+
+
+def scale_of(source: Any) -> Callable[[], float]:
+    """Make a callable of what tells the loss scale: a GradScaler, a callable or a number."""
+    if hasattr(source, "get_scale"):
+        return lambda: float(source.get_scale())
+    if callable(source):
+        return lambda: float(source())
+    if isinstance(source, (int, float)) and not isinstance(source, bool) and source > 0:
+        return lambda: float(source)
+    raise InputError.of("loss_scale", repr(source), "a GradScaler, a callable or a number above 0")
 
 
 def inside_backward() -> bool:

@@ -72,6 +72,12 @@ class GRUGates:
         side[:, 2] *= state.gates[0][t, :n]
         return side
 
+    def hidden_sides(self, state: _Backward, dG: Tensor) -> Tensor:
+        """Multiply n's gradient by r at all time steps."""
+        side = dG.clone()
+        side[:, :, 2] *= state.gates[0]
+        return side
+
     def direct(self, state: _Backward, t: int, n: int, dh: Tensor) -> Tensor:
         """Give what the update gate lets through."""
         return dh * state.gates[1][t, :n]

@@ -80,6 +80,10 @@ class LSTMGates:
         """Return dG: W x and U h have one gradient."""
         return dG
 
+    def hidden_sides(self, state: Any, dG: Tensor) -> Tensor:
+        """Return dG."""
+        return dG
+
     def direct(self, state: Any, t: int, n: int, dh: Tensor) -> None:
         """Return None: h reaches the next time step through the gates alone."""
 

@@ -57,6 +57,9 @@ class Gates(Protocol):
     def hidden_side(self, state: Any, t: int, n: int, dG: Tensor) -> Tensor:
         """Make the gradient of ``U h`` [n, G, H] from dG; asked where the layer is two-sided."""
 
+    def hidden_sides(self, state: Any, dG: Tensor) -> Tensor:
+        """Make it of all time steps, [T, B, G, H]."""
+
     def direct(self, state: Any, t: int, n: int, dh: Tensor) -> Tensor | None:
         """Give the part of dh of the time step before that passes no gate, [n, H]; None where there is none."""
 
@@ -259,21 +262,21 @@ def _backward(ctx: Any, d_out: Tensor, d_h: Tensor, d_c: Tensor | None) -> tuple
         db_ih = reordered(flat.sum(0))
         db_hh = reordered(flat_hidden.sum(0)) if gates.two_sided else db_ih.clone()
     if tap.observer is not None and raw is not None and seen_dh is not None:
-        sizes = torch.tensor(walk.sizes, device=dG.device)
-        real = torch.arange(B, device=dG.device) < sizes[:, None]  # (T, B)
         _check_call(walk)
+        raw_hidden = gates.hidden_sides(state, raw) if gates.two_sided else None
         seen = Seen(
             call=walk.call,
             gate_gradient=dG,
             raw=raw,
             quantised=quantised,
             gate_gradient_hidden=dG_hidden if gates.two_sided else None,
+            raw_hidden=raw_hidden,
             x=x,
             hidden=before,
             lengths=walk.lengths(B),
             rows=False,
             loss_scale=tap.clock.loss_scale(),
-            causes=lambda: gates.causes(state, raw, seen_dh, seen_dc, real),
+            causes=lambda real: gates.causes(state, raw, seen_dh, seen_dc, real),
             activations=gates.activations(tuple(saved)),
             order=walk.order,
         )

@@ -11,7 +11,7 @@ from torch import nn, optim
 from traces.errors import InputError, Problem
 from traces.thresholds import Policy, from_mapping
 from traces.torch_frontend import recurrent_layers as layers
-from traces.torch_frontend.clock import Clock
+from traces.torch_frontend.clock import Clock, scale_of
 from traces.torch_frontend.precision import Quantiser
 from traces.torch_frontend.tap import Tap
 
@@ -41,6 +41,7 @@ def sparsify(
     *,
     optimizer: optim.Optimizer | None = None,
     quantize: Mapping[str, Any] | Quantiser | None = None,
+    loss_scale: Any = None,
 ) -> nn.Module:
     """Give layers of a model the same results and thresholded backward passes.
 
@@ -59,6 +60,8 @@ def sparsify(
     quantize : mapping, optional
         Quantise dG before its threshold, such as ``{"bits": 8, "kind": "fixed"}``; see
         `traces.torch_frontend.precision.Quantiser`.
+    loss_scale : GradScaler, callable or float, optional
+        By what the loss is multiplied before it is differentiated; thresholds are in units without it.
 
     Returns
     -------
@@ -85,6 +88,8 @@ def sparsify(
     clock = Clock()
     if optimizer is not None:
         clock.follow(optimizer)
+    if loss_scale is not None:
+        clock.loss_scale = scale_of(loss_scale)
     for path, module in found:
         _replace(path, module, rule, quantiser, clock)
     first = next((module.batch_first for _, module in found if hasattr(module, "batch_first")), False)

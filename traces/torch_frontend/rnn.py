@@ -61,6 +61,10 @@ class RNNGates:
         """Return dG: W x and U h have one gradient."""
         return dG
 
+    def hidden_sides(self, state: Any, dG: Tensor) -> Tensor:
+        """Return dG."""
+        return dG
+
     def direct(self, state: Any, t: int, n: int, dh: Tensor) -> None:
         """Return None: h reaches the next time step through the gate alone."""
 

@@ -33,6 +33,8 @@ class Seen:
         After quantisation and before the threshold; None where nothing is quantised.
     gate_gradient_hidden : floating [T, B, G, H] or None
         GRU: the hidden-side gradient.
+    raw_hidden : floating [T, B, G, H] or None
+        GRU: the hidden-side gradient of ``raw``.
     x : floating [T, B, D]
     hidden : floating [T, B, H] or None
         h_{t-1}; None in a layer without time.
@@ -43,7 +45,7 @@ class Seen:
     loss_scale : float
         By which the gradients are too large.
     causes : callable
-        Count the zeros of ``raw`` by their cause; the last two arguments of an LSTM are the gradients of h and c.
+        Counts the zeros of ``raw`` by their cause, in the rows that its argument, bool [T, B], says are real.
     activations : dict of str to floating [T, B, H]
         The gates' activations by name.
     order : integers [B] or None
@@ -55,12 +57,13 @@ class Seen:
     raw: Tensor
     quantised: Tensor | None
     gate_gradient_hidden: Tensor | None
+    raw_hidden: Tensor | None
     x: Tensor
     hidden: Tensor | None
     lengths: list[int] | None
     rows: bool
     loss_scale: float
-    causes: Callable[[], dict[str, int]]
+    causes: Callable[[Tensor], dict[str, int]]
     activations: dict[str, Tensor] = field(default_factory=dict)
     order: Tensor | None = None
 
