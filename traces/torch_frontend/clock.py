@@ -22,6 +22,8 @@ class Clock:
     ----------
     step : int
         Number of the optimiser step at hand.
+    passes : int
+        Forward passes of layers begun so far.
     loss_scale : callable
         By what the loss was multiplied before it was differentiated; 1 unless a scaler says otherwise.
     ended : list of callable
@@ -30,6 +32,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.step = 1
+        self.passes = 0
         self.loss_scale: Callable[[], float] = _one
         self.ended: list[Callable[[int], None]] = []
         self._optimizer: weakref.ref[Any] | None = None
@@ -65,6 +68,7 @@ class Clock:
         """Note that a layer begins a training forward pass."""
         if self._optimizer is None and self._backward_seen and not inside_backward():
             self.advance()
+        self.passes += 1
 
     def backward_begins(self) -> None:
         """Note that a layer begins its backward pass."""

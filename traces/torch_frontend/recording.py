@@ -243,6 +243,7 @@ class Recorder:
         content = StepContent(shape, {tap.name: layers.get(tap.name) for tap in self._taps}, dense)
         if self._writer is None:
             self._shape = shape
+            self._taps.sort(key=lambda tap: tap.place)
             self._writer = TraceWriter(self.path, self._full_header(content))
         known = {layer.name for layer in self._dense.layers} & {d["name"] for d in self._writer.header["dense_layers"]}
         content = StepContent(shape, content.layers, {name: n for name, n in dense.items() if name in known})

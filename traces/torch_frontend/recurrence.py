@@ -22,9 +22,8 @@ from typing import Any, Protocol
 import torch
 from torch.autograd.function import once_differentiable
 
-from traces.errors import InputError
 from traces.torch_frontend.clock import inside_backward
-from traces.torch_frontend.tap import Seen, Tap, Tensor
+from traces.torch_frontend.tap import Seen, Tap, Tensor, refuse_reentrant
 
 
 class Gates(Protocol):
@@ -262,7 +261,8 @@ def _backward(ctx: Any, d_out: Tensor, d_h: Tensor, d_c: Tensor | None) -> tuple
         db_ih = reordered(flat.sum(0))
         db_hh = reordered(flat_hidden.sum(0)) if gates.two_sided else db_ih.clone()
     if tap.observer is not None and raw is not None and seen_dh is not None:
-        _check_call(walk)
+        if walk.recomputed:
+            refuse_reentrant(tap)
         raw_hidden = gates.hidden_sides(state, raw) if gates.two_sided else None
         seen = Seen(
             call=walk.call,
@@ -282,12 +282,3 @@ def _backward(ctx: Any, d_out: Tensor, d_h: Tensor, d_c: Tensor | None) -> tuple
         )
         tap.observer(tap, seen)
     return None, dx, dh if need_h else None, dc if need_c else None, dW, dU, db_ih, db_hh
-
-
-def _check_call(walk: Walk) -> None:
-    if walk.recomputed:
-        raise InputError.of(
-            f"layer {walk.tap.name}",
-            "activation checkpointing that runs the layer anew as another one (re-entrant)",
-            "a layer that is run once, or torch.utils.checkpoint.checkpoint(..., use_reentrant=False)",
-        )

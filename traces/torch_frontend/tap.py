@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from traces.errors import InputError
 from traces.header import Layer
 from traces.thresholds import Moment, Thresholder
 from traces.torch_frontend.clock import Clock
@@ -85,6 +86,10 @@ class Tap:
         Called with what each backward pass had, while a recorder wants it.
     calls : int
         Training forward passes of this step so far.
+    batch_first : bool
+        Whether an input of three axes is [B, T, D], in layers that do not know it themselves.
+    place : int
+        When its first forward pass of this step began: the layers of the trace stand in this order.
     input_needs_gradient : bool
         Whether the last forward pass's input had one.
     """
@@ -98,7 +103,9 @@ class Tap:
     clock: Clock
     quantiser: Quantiser | None = None
     observer: Callable[[Tap, Seen], None] | None = None
+    batch_first: bool = False
     calls: int = 0
+    place: int = 0
     input_needs_gradient: bool = False
     _calls_of_step: int = 0
 
@@ -111,7 +118,7 @@ class Tap:
         """Note a training forward pass; returns which one of the step it is, from 0."""
         self.clock.forward_begins()
         if self._calls_of_step != self.clock.step:
-            self._calls_of_step, self.calls = self.clock.step, 0
+            self._calls_of_step, self.calls, self.place = self.clock.step, 0, self.clock.passes
             self.input_needs_gradient = False
         self.input_needs_gradient |= bool(x.requires_grad)
         self.calls += 1
@@ -152,3 +159,12 @@ class Tap:
     def __getstate__(self) -> dict[str, Any]:
         # A copy of the model is another model: no recorder looks at it.
         return self.__dict__ | {"observer": None}
+
+
+def refuse_reentrant(tap: Tap) -> None:
+    """Refuse to record a layer whose forward pass ran within a backward pass: its place in the step is not known."""
+    raise InputError.of(
+        f"layer {tap.name}",
+        "activation checkpointing that runs the layer anew as another one (re-entrant)",
+        "a layer that is run once, or torch.utils.checkpoint.checkpoint(..., use_reentrant=False)",
+    )
