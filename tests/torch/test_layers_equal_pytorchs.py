@@ -188,6 +188,30 @@ def test_a_copy_in_another_dtype_trains_on_its_own():
     assert copied.taps[0].clock is not ours.taps[0].clock
 
 
+def test_a_model_saved_whole_comes_back_with_its_policy(tmp_path):
+    ours = sparsify(nn.LSTM(4, 6), {"kind": "fixed", "threshold": 1e-3})
+    torch.save(ours, tmp_path / "model.pt")
+    loaded = torch.load(tmp_path / "model.pt", weights_only=False)
+    x = torch.randn(5, 2, 4)
+    for model in (ours, loaded):
+        model(x)[0].square().mean().backward()
+    assert all(torch.equal(a.grad, b.grad) for a, b in zip(ours.parameters(), loaded.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_long_sequences_of_wide_layers_stay_within_1e_minus_5_in_float32(kind):
+    torch.manual_seed(8)
+    theirs = KINDS[kind](64, 96, 2)
+    ours = sparsify(copy.deepcopy(theirs), {"kind": "fixed", "threshold": 0})
+    x = torch.randn(60, 8, 64)
+    results = []
+    for layer in (ours, theirs):
+        layer(x)[0].square().mean().backward()
+        results.append([p.grad for p in layer.parameters()])
+    for mine, its in zip(*results, strict=True):
+        assert float((mine - its).norm() / its.norm()) < 1e-5
+
+
 def test_without_gradients_the_forward_pass_is_pytorchs_own_to_the_bit():
     theirs = nn.LSTM(4, 6, 2, dropout=0.5).eval()
     ours = sparsify(copy.deepcopy(theirs), {"kind": "fixed", "threshold": 1e-3})

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from traces.errors import InputError  # noqa: E402
+from traces.thresholds import Policy  # noqa: E402
 from traces.torch_frontend import record, sparsify  # noqa: E402
 from traces.trace import Trace  # noqa: E402
 
@@ -280,6 +281,96 @@ def test_checkpointing_is_recorded_once_or_refused(tmp_path):
         assert trace.step(1).layers["rnn.0"].gate_gradient.shape[0] == T
     with pytest.raises(InputError, match="use_reentrant=False"), record(model, tmp_path / "u.npz", every=1):
         checkpoint(model, x.requires_grad_(), use_reentrant=True).square().sum().backward()
+
+
+def test_two_recordings_of_a_model_at_once_are_refused(tmp_path):
+    model, optimizer = made()
+    with record(model, tmp_path / "t.npz", optimizer=optimizer):
+        train(model, optimizer, 1)
+        with pytest.raises(InputError, match="one recording of a model at a time"), record(model, tmp_path / "u.npz"):
+            pass
+    with Trace(tmp_path / "t.npz") as trace:
+        assert trace.steps == (1,)
+
+
+class Asked(Policy):
+    """Notes when it is asked, and drops nothing."""
+
+    kind = "asked"
+
+    def __init__(self):
+        self.times = []
+
+    def to_mapping(self):
+        return {"kind": "asked"}
+
+    def for_layer(self, name):
+        return self
+
+    def sparsify(self, gradient, moment):
+        self.times.append((moment.step, moment.time, tuple(gradient.shape)))
+        return gradient.clone()
+
+
+del Policy.registered["asked"]  # it is none that a header may name
+
+
+def test_a_policy_sees_a_cell_called_token_by_token_as_a_layer(tmp_path):
+    times = []
+    for cell in (True, False):
+        policy = Asked()
+        model = sparsify(nn.LSTMCell(V, H) if cell else nn.LSTM(V, H), policy)
+        for _ in range(2):
+            x, state = torch.randn(4, B, V), None
+            if cell:
+                for x_t in x:
+                    state = model(x_t, state)
+                state[0].sum().backward()
+            else:
+                model(x)[0].sum().backward()
+        times.append(policy.times)
+    assert times[0] == times[1] == [(step, t, (4, H, B)) for step in (1, 2) for t in (3, 2, 1, 0)]
+
+
+def test_a_pass_whose_step_the_scaler_left_out_is_not_recorded(tmp_path):
+    torch.manual_seed(0)
+    model = nn.LSTM(V, H)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**30)
+    sparsify(model, None, optimizer=optimizer, loss_scale=scaler)
+    skipped = 0
+    with record(model, tmp_path / "t.npz", every=1) as recorder:
+        while model.sparsified.clock.step < 3:
+            optimizer.zero_grad()
+            with torch.autocast("cpu", torch.float16):
+                y, _ = model(torch.randn(T, B, V))
+            scaler.scale(y.float().square().mean()).backward()
+            before = model.sparsified.clock.step
+            scaler.step(optimizer)
+            skipped += model.sparsified.clock.step == before
+            scaler.update()
+    assert skipped > 1
+    with Trace(tmp_path / "t.npz") as trace:
+        assert trace.steps == (1, 2)
+        assert trace.sequence_length == T
+        for step in trace:
+            assert step.valid_steps is None
+            assert step.info["gradient_rms"]["lstm.0"] < 1
+    del recorder
+
+
+def test_attention_that_is_not_replaced_is_dense_work(tmp_path):
+    model = nn.ModuleDict({"rnn": nn.GRU(V, 4), "attend": nn.MultiheadAttention(4, 2, kdim=6, vdim=5)})
+    sparsify(model, None)
+    with record(model, tmp_path / "t.npz"):
+        h, _ = model["rnn"](torch.randn(T, B, V))
+        model["attend"](h, torch.randn(3, B, 6), value=torch.randn(3, B, 5))[0].sum().backward()
+    with Trace(tmp_path / "t.npz") as trace:
+        shapes = [(d.name, d.input_size, d.output_size) for d in trace.dense_layers]
+        assert shapes == [("attend.q", 4, 4), ("attend.k", 6, 4), ("attend.v", 5, 4), ("attend.out", 4, 4)]
+        step = trace.step(1)
+        assert step.valid_steps_of("attend.out") is None
+        assert step.valid_steps_of("attend.k").tolist() == [3] * B
 
 
 def test_the_front_door_is_lazy():

@@ -1,4 +1,4 @@
-"""The other linear layers of a model: dense work of the trace, found when they run."""
+"""The other linear layers and attention projections of a model: dense work of the trace, found when they run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import torch
 from torch import nn
 
 from traces.header import DenseLayer
+from traces.torch_frontend.attention import PROJECTIONS
 from traces.torch_frontend.clock import inside_backward
 from traces.torch_frontend.observation import Lengths
 
 
 class DenseWatch:
-    """Counts the rows that each ``nn.Linear`` that was not replaced multiplies in a training step.
+    """Counts the rows that layers without a record multiply in a training step.
+
+    Each ``nn.Linear`` that was not replaced is one, and each projection q, k, v, out of an ``nn.MultiheadAttention``.
 
     Parameters
     ----------
@@ -27,6 +30,14 @@ class DenseWatch:
             for path, module in model.named_modules()
             if isinstance(module, nn.Linear) and not getattr(module, "taps", None)
         }
+        self._attentions = {
+            path or "attention": module
+            for path, module in model.named_modules()
+            if isinstance(module, nn.MultiheadAttention) and not getattr(module, "taps", None)
+        }
+        # Attention reads the weights of its output projection without calling it.
+        for name in self._attentions:
+            self._modules.pop(f"{name}.out_proj", None)
         self._rows: dict[str, int] = {}
         self._hooks: list[Any] = []
         self._counting = False
@@ -34,11 +45,21 @@ class DenseWatch:
     @property
     def layers(self) -> list[DenseLayer]:
         """Describe them; each counts by the rows that `lengths` says it has."""
-        return [DenseLayer(name, m.in_features, m.out_features) for name, m in self._modules.items()]
+        layers = [DenseLayer(name, m.in_features, m.out_features) for name, m in self._modules.items()]
+        for name, m in self._attentions.items():
+            sizes = zip(PROJECTIONS, (m.embed_dim, m.kdim, m.vdim, m.embed_dim), strict=True)
+            layers += [DenseLayer(f"{name}.{part}", D, m.embed_dim) for part, D in sizes]
+        return layers
 
     def start(self) -> None:
         """Look at their forward passes from now on."""
-        self._hooks = [module.register_forward_hook(self._counter(name)) for name, module in self._modules.items()]
+        self._hooks = [
+            module.register_forward_hook(self._counter(name, module.out_features))
+            for name, module in self._modules.items()
+        ] + [
+            module.register_forward_hook(self._attention_counter(name), with_kwargs=True)
+            for name, module in self._attentions.items()
+        ]
 
     def begin(self, counting: bool) -> None:
         """Begin a step."""
@@ -56,9 +77,21 @@ class DenseWatch:
         for hook in self._hooks:
             hook.remove()
 
-    def _counter(self, name: str) -> Any:
+    def _counter(self, name: str, width: int) -> Any:
         def count(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-            if self._counting and torch.is_grad_enabled() and output.requires_grad and not inside_backward():
-                self._rows[name] = self._rows.get(name, 0) + output.numel() // module.out_features
+            self._add(name, output, output.numel() // width)
 
         return count
+
+    def _attention_counter(self, name: str) -> Any:
+        def count(module: Any, inputs: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+            given = dict(zip(("query", "key", "value"), inputs, strict=False)) | named
+            for part, argument in zip(PROJECTIONS, ("query", "key", "value", "query"), strict=True):
+                x = given[argument]
+                self._add(f"{name}.{part}", output[0], x.numel() // x.shape[-1])
+
+        return count
+
+    def _add(self, name: str, output: Any, rows: int) -> None:
+        if self._counting and torch.is_grad_enabled() and output.requires_grad and not inside_backward():
+            self._rows[name] = self._rows.get(name, 0) + rows

@@ -55,13 +55,13 @@ class Gate(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, raw: Tensor) -> tuple[Tensor | None, ...]:
-        """Threshold dG, all rows at once."""
+        """Threshold dG, all rows of a forward pass at once."""
         tap: Tap = ctx.tap
         tap.clock.backward_begins()
         kept, quantised = raw, None
         if tap.changes:
             H = raw.shape[-1]
-            rows, rounded = tap.sparsify(raw.reshape(-1, 1, H).permute(1, 2, 0), 0)
+            rows, rounded = tap.sparsify(raw.reshape(-1, 1, H).permute(1, 2, 0), ctx.call)
             kept = rows.permute(2, 0, 1).reshape(raw.shape)
             quantised = None if rounded is None else rounded.permute(2, 0, 1).reshape(raw.shape)
         if tap.observer is not None:

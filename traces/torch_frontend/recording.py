@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -109,6 +110,15 @@ def record(
     return Recorder(model, Path(path), every, total_steps, known, shape, Wanted(input_masks, values, statistics))
 
 
+@dataclass(frozen=True, eq=False)
+class _Observed:
+    """A pass of a layer, which one of the step it was, and the loss scale that it had."""
+
+    call: int
+    loss_scale: float
+    observation: Observation
+
+
 class Recorder:
     """A recording under way; see `record`."""
 
@@ -129,7 +139,7 @@ class Recorder:
         self._dense = DenseWatch(model)
         self._marks = {max(1, round(share * total_steps)) for share in ACTIVATION_SHARES} if total_steps else set()
         self._writer: TraceWriter | None = None
-        self._observed: dict[str, list[tuple[int, Observation]]] = {}
+        self._observed: dict[str, list[_Observed]] = {}
         self._lengths: dict[str, Sequence[int]] = {}
         self._losses: list[Any] = []
         self._since_last: list[float] = []
@@ -161,6 +171,8 @@ class Recorder:
     # --- the context -----------------------------------------------------------------------------------------
 
     def __enter__(self) -> Recorder:
+        if self._clock.ended:
+            raise InputError.of(str(self.path), "a model that is being recorded", "one recording of a model at a time")
         self._clock.ended.append(self._step_ended)
         self._dense.start()
         self._begin(self._clock.step, first=True)
@@ -202,7 +214,7 @@ class Recorder:
         wanted = Wanted(self._wanted.input_masks, self._wanted.values, self._wanted.statistics, self._activations)
         self._precision = self._precision or str(seen.raw.dtype).removeprefix("torch.")
         observation = observe(seen, self._lengths_of(tap.name, seen), wanted)
-        self._observed.setdefault(tap.name, []).append((seen.call, observation))
+        self._observed.setdefault(tap.name, []).append(_Observed(seen.call, seen.loss_scale, observation))
 
     def _lengths_of(self, name: str, seen: Seen) -> Sequence[int] | None:
         """Give the real time steps that the user told of, for this pass."""
@@ -230,7 +242,15 @@ class Recorder:
             self._begin(number + 1)
 
     def _write(self, number: int, loss: float | None) -> bool:
-        joined = {name: join([o for _, o in sorted(calls, key=_call)]) for name, calls in self._observed.items()}
+        scale = self._clock.loss_scale()
+        joined = {}
+        for name, passes in self._observed.items():
+            # A GradScaler lowers its scale after a pass that overflowed and whose step it left out.
+            counted = sorted((o for o in passes if o.loss_scale == scale), key=lambda o: o.call)
+            if counted:
+                joined[name] = join([o.observation for o in counted])
+        if not joined:
+            return False
         batch = max((o.batch for o in joined.values() if not o.rows), default=0) or self._shape.batch_size
         batch = batch or max(o.batch for o in joined.values())
         layers = {name: laid_out(o, batch, self._shape.batch_first) for name, o in joined.items()}
@@ -252,7 +272,6 @@ class Recorder:
             entry |= statistics_entry(content)
         if self._activations:
             entry["gate_histograms"] = {name: _lists(o.activations) for name, o in layers.items() if o.activations}
-        scale = self._clock.loss_scale()
         if scale != 1:
             entry["loss_scale"] = scale
         self._writer.add_step(number, {tap.name: tensors_of(content, tap) for tap in self._taps}, **entry)
@@ -294,10 +313,6 @@ class Recorder:
             self._warned = True
             advice = "it is left out; give record() the largest sequence_length and batch_size"
             warnings.warn(f"{self.path}: {found}: {advice}", stacklevel=2)
-
-
-def _call(observed: tuple[int, Observation]) -> int:
-    return observed[0]
 
 
 def _lists(histograms: Mapping[str, Any]) -> dict[str, list[int]]:

@@ -230,7 +230,7 @@ def _backward(ctx: Any, d_out: Tensor, d_h: Tensor, d_c: Tensor | None) -> tuple
             if seen_dc is not None:
                 seen_dc[t, :n] = state.dc
         if tap.changes:
-            kept, rounded = tap.sparsify(dG_t.permute(1, 2, 0), t)
+            kept, rounded = tap.sparsify(dG_t.permute(1, 2, 0), t + walk.call * T)
             dG_t.copy_(kept.permute(2, 0, 1))
             if quantised is not None and rounded is not None:
                 quantised[t, :n] = rounded.permute(2, 0, 1)

@@ -132,6 +132,9 @@ class Tap:
     def sparsify(self, gradient: Tensor, time: int) -> tuple[Tensor, Tensor | None]:
         """Quantise and threshold a time step's dG [G, H, B].
 
+        Time goes on through the forward passes of a step, as it does in the trace: a cell that is called token by token
+        looks to the policy as a layer does.
+
         Thresholds are in units of the gradient without loss scaling. A gradient of low precision is compared as
         float32: dividing float16 by the scale would make zeros of its own.
 
