@@ -35,7 +35,7 @@
 import tempfile
 from pathlib import Path
 
-from traces.record import CharLMSettings, record_char_lm
+from traces.char_lm import CharLMSettings, record_char_lm
 from traces.thresholds import Fixed
 
 folder = tempfile.TemporaryDirectory()  # gone when the kernel ends; give a path of your own to keep the trace

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from traces.header import DenseLayer as DenseLayer
     from traces.header import Layer as Layer
     from traces.synthetic import synthetic_trace as synthetic_trace
+    from traces.torch_frontend import record as record
+    from traces.torch_frontend import sparsify as sparsify
     from traces.trace import LayerRecord as LayerRecord
     from traces.trace import Step as Step
     from traces.trace import Trace as Trace
@@ -30,6 +32,8 @@ _HOMES = {
     "Step": "traces.trace",
     "Trace": "traces.trace",
     "TraceWriter": "traces.writer",
+    "record": "traces.torch_frontend",
+    "sparsify": "traces.torch_frontend",
     "synthetic_trace": "traces.synthetic",
 }
 
@@ -43,6 +47,8 @@ __all__ = [
     "Trace",
     "TraceWriter",
     "__version__",
+    "record",
+    "sparsify",
     "synthetic_trace",
 ]
 

@@ -173,7 +173,7 @@ def export_dnnsim(trace: Trace, step: int, layer: str, product: str, to: Path) -
     width = described.hidden_size if recurrent else described.input_size
     inputs = np.ones((len(gradient), width), np.bool_)
     if tensor is not None:
-        inputs = tensor.unpack()[real_rows(trace, record.valid_steps)]
+        inputs = tensor.unpack()[real_rows(trace, record.valid_steps_of(layer))]
     epoch, batch = _epoch_and_batch(trace.entry(step), step)
     arrays = {
         ("weights", "w"): np.ones((gradient.shape[1], width), np.float32),

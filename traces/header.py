@@ -166,9 +166,13 @@ def check_header(data: Any, where: str) -> Header:
     )
 
 
-def valid_steps(entry: Mapping[str, Any]) -> npt.NDArray[np.int64] | None:
-    """Return the real time steps of each sequence, int64 [B], of a checked entry; None where all are."""
-    steps = entry.get("valid_steps")
+def valid_steps(entry: Mapping[str, Any], layer: str = "") -> npt.NDArray[np.int64] | None:
+    """Return the real time steps of each sequence, int64 [B], of a checked entry; None where all are.
+
+    ``layer_valid_steps`` may say otherwise of one layer, dense layers included; "" asks for what holds elsewhere.
+    """
+    by_layer = entry.get("layer_valid_steps") or {}
+    steps = by_layer[layer] if layer in by_layer else entry.get("valid_steps")
     return None if steps is None else np.array(steps, np.int64)
 
 

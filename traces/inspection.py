@@ -39,8 +39,8 @@ def gather(trace: Trace) -> dict[str, Any]:
         Plain JSON values: ``schema_version``, ``path``, ``sha256``, ``bytes``; the header's ``version``,
         ``batch_size``, ``sequence_length``, ``layers``, ``dense_layers``, ``curve`` and the facts of the run
         (null where unknown); ``steps`` (the header's entry of each step with the measured ``zeros``,
-        ``elements`` and ``sparsity``, and ``valid_share``, the share of real time steps); ``sparsity`` (the
-        rows of `traces.statistics.layer_rows`); ``masks`` (``density`` by step, layer and tensor);
+        ``elements`` and ``sparsity``, and ``valid_share``, the share of real time steps, the mean of all layers);
+        ``sparsity`` (the rows of `traces.statistics.layer_rows`); ``masks`` (``density`` by step, layer and tensor);
         and ``total``, the sum over all steps.
     """
     steps: list[dict[str, Any]] = []
@@ -51,9 +51,14 @@ def gather(trace: Trace) -> dict[str, Any]:
         rows += measured
         masks += _mask_rows(step)
         time_steps = trace.batch_size * trace.sequence_length
-        valid = time_steps if step.valid_steps is None else int(step.valid_steps.sum())
-        noted = {key: value for key, value in step.info.items() if key not in ("valid_steps", "sparsity")}
-        steps.append({**noted, **statistics.total(measured), "valid_share": valid / time_steps})
+        valid = [step.valid_steps_of(layer.name) for layer in trace.layers]
+        shares = [1.0 if real is None else int(real.sum()) / time_steps for real in valid]
+        noted = {
+            key: value
+            for key, value in step.info.items()
+            if key not in ("valid_steps", "layer_valid_steps", "sparsity")
+        }
+        steps.append({**noted, **statistics.total(measured), "valid_share": sum(shares) / len(shares)})
     return {
         "schema_version": SCHEMA_VERSION,
         "path": str(trace.path),
@@ -106,7 +111,7 @@ def _mask_rows(step: Step) -> list[dict[str, Any]]:
             "step": step.number,
             "layer": name,
             "tensor": tensor,
-            "density": statistics.density(mask, step.valid_steps),
+            "density": statistics.density(mask, step.valid_steps_of(name)),
         }
         for name, record in step.layers.items()
         for tensor, mask in record.tensors.items()

@@ -118,7 +118,7 @@ def product_mask(trace: Trace, step: int, layer: str, product: str, time: int | 
         name = "hidden" if product == "gates_h" else "input"
         found = f"no recorded mask of {product}'s operand ({name})"
         raise InputError.of(where, found, "a recorded mask: without one the operand is dense")
-    real = real_rows(trace, record.valid_steps)
+    real = real_rows(trace, record.valid_steps_of(layer))
     if time is not None:
         real &= (np.arange(trace.sequence_length) == time)[:, None]
     if not real.any():

@@ -112,8 +112,8 @@ def char_lm(
     Ctrl-C ends it after the step at hand with a complete trace; --resume then goes on to the same numbers as
     an uninterrupted run. What that takes lies beside the trace, in OUT.state.npz.
     """
+    from traces.char_lm import CharLMSettings, record_char_lm
     from traces.numpy_frontend.blas_threads import set_threads
-    from traces.record import CharLMSettings, record_char_lm
     from traces.record_display import report, show_progress
     from traces.thresholds import Fixed
     from traces.thresholds.text import parse_policy

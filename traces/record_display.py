@@ -13,7 +13,7 @@ import click
 from traces.schema import GATE_ORDERS
 
 if TYPE_CHECKING:
-    from traces.record import Progress, Recording
+    from traces.char_lm import Progress, Recording
 
 PLAIN_LINE_EVERY_SECONDS = 10.0
 

@@ -69,7 +69,8 @@ class Step:
     info : dict
         The header's entry for it: loss, sparsity and whatever else was noted.
     valid_steps : int64 [B] or None
-        How many of the T time steps of each sequence are real; None: all of them.
+        How many of the T time steps of each sequence are real; None: all of them. `valid_steps_of` knows the
+        layers of which the file says otherwise (the encoder and the decoder of a translation).
     layers : dict of str to LayerRecord
         One record for each layer of the header, in its order.
     """
@@ -78,6 +79,10 @@ class Step:
     info: dict[str, Any]
     valid_steps: Counts | None
     layers: dict[str, LayerRecord]
+
+    def valid_steps_of(self, layer: str) -> Counts | None:
+        """How many time steps of each sequence are real in one layer, dense layers included: int64 [B] or None."""
+        return valid_steps(self.info, layer)
 
     @property
     def nbytes(self) -> int:
@@ -130,9 +135,11 @@ def read_header(archive: ArchiveReader) -> Header:
 def read_step(archive: ArchiveReader, header: Header, number: int) -> Step:
     """Read and check one step of a trace whose header and member names have been checked."""
     entry = header.entries[number]
-    valid = valid_steps(entry)
-    layers = {layer.name: _read_layer(archive, header, number, layer, valid) for layer in header.layers}
-    return Step(number, entry, valid, layers)
+    layers = {
+        layer.name: _read_layer(archive, header, number, layer, valid_steps(entry, layer.name))
+        for layer in header.layers
+    }
+    return Step(number, entry, valid_steps(entry), layers)
 
 
 def make_record(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from traces.errors import Problem, nearest
@@ -59,7 +60,7 @@ def header_problems(data: Any, where: str) -> list[Problem]:
     numbers: set[int] = set()
     for index, entry in enumerate(data["steps"]):
         place = f"{where} steps[{index}]"
-        found = entry_problems(entry, data["batch_size"], data["sequence_length"], place)
+        found = entry_problems(entry, data["batch_size"], data["sequence_length"], place, names)
         if not found and entry["step"] in numbers:
             found = [Problem(f"{place}.step", f"step {entry['step']} a second time", "each step once")]
         problems += found
@@ -85,31 +86,42 @@ def training_problems(training: dict[str, Any] | None, last_step: int, where: st
     return problems
 
 
-def entry_problems(entry: Any, batch_size: int, sequence_length: int, where: str) -> list[Problem]:
-    """List what is wrong with one entry of ``steps``."""
+def entry_problems(
+    entry: Any, batch_size: int, sequence_length: int, where: str, names: Collection[str]
+) -> list[Problem]:
+    """List what is wrong with one entry of ``steps``; ``names`` are those of the layers, dense ones included."""
     if not isinstance(entry, dict):
         return [Problem(where, kind_of(entry), "an object such as {'step': 120}")]
     if "step" not in entry:
         return [Problem(f"{where}.step", "nothing", "the number of the optimiser step")]
     problems = _size_problems(entry, ("step",), where, least=0)
-    problems += _mapping_problems(entry, ("sparsity", "natural_zeros", "weight_gradient_cosine"), where)
+    mappings = ("sparsity", "natural_zeros", "weight_gradient_cosine", "layer_valid_steps")
+    problems += _mapping_problems(entry, mappings, where)
     loss = entry.get("loss")
     if loss is not None and (isinstance(loss, bool) or not isinstance(loss, (int, float))):
         problems.append(Problem(f"{where}.loss", kind_of(loss), "a number or null"))
-    valid = entry.get("valid_steps")
-    if valid is None:
-        return problems
-    expected = f"null or a list of {batch_size} integers from 0 to {sequence_length}"
-    if not isinstance(valid, list):
-        problems.append(Problem(f"{where}.valid_steps", kind_of(valid), expected))
-    elif len(valid) != batch_size:
-        problems.append(Problem(f"{where}.valid_steps", f"a list of {len(valid)}", expected))
-    else:
-        for index, steps in enumerate(valid):
-            if not _is_integer(steps) or not 0 <= steps <= sequence_length:
-                problems.append(Problem(f"{where}.valid_steps[{index}]", _show(steps), expected))
-                break
+    problems += _valid_steps_problems(entry.get("valid_steps"), batch_size, sequence_length, f"{where}.valid_steps")
+    by_layer = entry.get("layer_valid_steps")
+    for name, valid in by_layer.items() if isinstance(by_layer, dict) else ():
+        place = f"{where}.layer_valid_steps.{name}"
+        if name not in names:
+            problems.append(Problem(place, "an unknown layer", ", ".join(names), nearest(name, names)))
+        problems += _valid_steps_problems(valid, batch_size, sequence_length, place)
     return problems
+
+
+def _valid_steps_problems(valid: Any, batch_size: int, sequence_length: int, where: str) -> list[Problem]:
+    expected = f"null or a list of {batch_size} integers from 0 to {sequence_length}"
+    if valid is None:
+        return []
+    if not isinstance(valid, list):
+        return [Problem(where, kind_of(valid), expected)]
+    if len(valid) != batch_size:
+        return [Problem(where, f"a list of {len(valid)}", expected)]
+    for index, steps in enumerate(valid):
+        if not _is_integer(steps) or not 0 <= steps <= sequence_length:
+            return [Problem(f"{where}[{index}]", _show(steps), expected)]
+    return []
 
 
 def _version_problems(data: dict[str, Any], where: str) -> list[Problem]:

@@ -67,7 +67,9 @@ def layer_rows(number: int, layer: Layer, record: LayerRecord, valid_steps: Coun
 def step_rows(step: Step, layers: Iterable[Layer]) -> list[dict[str, Any]]:
     """Measure every layer of a step; see `layer_rows` for the rows."""
     return [
-        row for layer in layers for row in layer_rows(step.number, layer, step.layers[layer.name], step.valid_steps)
+        row
+        for layer in layers
+        for row in layer_rows(step.number, layer, step.layers[layer.name], step.valid_steps_of(layer.name))
     ]
 
 

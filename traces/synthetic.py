@@ -105,7 +105,7 @@ def synthetic_trace(
         numbers = range(steps) if isinstance(steps, int) else steps
         for number in (0, *numbers):
             entry = {"step": number, "valid_steps": plain(valid_steps, where)}
-            refuse(entry_problems(entry, B, T, where))
+            refuse(entry_problems(entry, B, T, where, ()))
         real = np.arange(T)[:, None] < np.broadcast_to(T if valid_steps is None else valid_steps, B)  # (T, B)
         for number in numbers:
             tensors = {}

@@ -177,12 +177,12 @@ class TraceWriter:
         where = f"{self.path}: step {number}"
         self._check_open()
         entry = plain({"valid_steps": None, **info, "step": number}, where)
-        refuse(entry_problems(entry, self._header.batch_size, self._header.sequence_length, where))
+        names = [layer.name for layer in self._header.layers] + [dense.name for dense in self._header.dense_layers]
+        refuse(entry_problems(entry, self._header.batch_size, self._header.sequence_length, where, names))
         number = entry["step"]
         refuse(training_problems(self._data.get("training"), number, f"{where}: header training"))
         if number in self._entries:
             raise InputError.of(where, "a step that is already recorded", "each step once")
-        valid = valid_steps(entry)
         known = {layer.name: layer for layer in self._header.layers}
         problems = [
             Problem(f"{where}: {name}", "an unknown layer", f"{', '.join(known)}", nearest(str(name), known))
@@ -192,11 +192,11 @@ class TraceWriter:
         problems += [Problem(f"{where}: {name}", "no tensors", "a mask") for name in known if name not in layers]
         refuse(problems)
         records = {
-            name: make_record(layers[name], layer, self._header, valid, f"{where}: {name}")
+            name: make_record(layers[name], layer, self._header, valid_steps(entry, name), f"{where}: {name}")
             for name, layer in known.items()
         }
         if entry.get("sparsity") is None:
-            step = Step(number, entry, valid, records)
+            step = Step(number, entry, valid_steps(entry), records)
             entry["sparsity"] = statistics.step_sparsity(step, self._header.layers)
         arrays = [
             # A copy: the caller may go on with its own while this one is compressed.

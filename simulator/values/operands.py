@@ -63,8 +63,9 @@ class StepValues:
         layer, tensor, *time = mask.key
         values, recorded = self._tensor(layer, tensor)
         valid = np.ones(values.shape[:2], dtype=bool)
-        if self.step.valid_steps is not None:
-            valid = np.arange(len(values))[:, None] < self.step.valid_steps[None, :]
+        real = self.step.valid_steps_of(layer)
+        if real is not None:
+            valid = np.arange(len(values))[:, None] < real[None, :]
         if time:
             values, valid = values[int(time[0])], valid[int(time[0])]
         rows = values[valid]

@@ -24,7 +24,8 @@ def lower(trace: Trace, step: Step) -> Workload:
     """List the products of a recorded step in program order.
 
     Forward: the recorded layers as the header lists them, then the dense layers. Backward: the reverse. Rows that
-    ``valid_steps`` declares as padding are absent work: they appear in no product.
+    ``valid_steps`` declares as padding are absent work: they appear in no product. Where a layer has other real rows
+    than the one that it reads (a decoder and its encoder), it waits for all of them.
 
     Parameters
     ----------
@@ -34,38 +35,57 @@ def lower(trace: Trace, step: Step) -> Workload:
         One of its steps.
     """
     T, B = trace.sequence_length, trace.batch_size
-    valid = np.ones((T, B), dtype=bool)
-    if step.valid_steps is not None:
-        valid = np.arange(T)[:, None] < step.valid_steps[None, :]
-    program = _Program(valid)
-    if not valid.any():
-        return Workload(step.number, (), valid.tobytes())
+    program = _Program(T, B, step)
     for layer in trace.layers:
-        program.forward(layer, step.layers[layer.name])
+        if program.enter(layer.name):
+            program.forward(layer, step.layers[layer.name])
     for dense in trace.dense_layers:
-        program.dense_forward(dense)
+        if program.enter(dense.name):
+            program.dense_forward(dense)
     for dense in reversed(trace.dense_layers):
-        program.dense_backward(dense)
+        if program.enter(dense.name):
+            program.dense_backward(dense)
     for layer in reversed(trace.layers):
-        program.backward(layer, step.layers[layer.name])
-    return Workload(step.number, tuple(program.products), valid.tobytes())
+        if program.enter(layer.name):
+            program.backward(layer, step.layers[layer.name])
+    return Workload(step.number, tuple(program.products), program.rows)
 
 
 @dataclass
 class _Program:
     """The products written so far, and the one whose stored result the next layer reads.
 
-    `makers` are the products that made its rows where a serial chain did, one for each token (t, b).
+    `makers` are the products that made its rows where a serial chain did, one for each token (t, b). `aligned` says
+    whether its rows are the tokens of the layer that was entered.
     """
 
-    valid: npt.NDArray[np.bool_]  # [T, B]
+    T: int
+    B: int
+    step: Step
     products: list[Product] = field(default_factory=list)
     previous: tuple[After, ...] = ()
     makers: npt.NDArray[np.int64] | None = None
+    aligned: bool = True
+    rows: bytes = b""  # the real time steps of each layer that was entered
+    valid: npt.NDArray[np.bool_] = field(init=False)  # [T, B], of the layer that was entered
     rows_before: list[int] = field(init=False)  # tokens before each time step, and all of them
+    _made_valid: npt.NDArray[np.bool_] | None = None  # whose rows the stored result has
 
-    def __post_init__(self) -> None:
-        self.rows_before = [0, *np.cumsum(self.valid.sum(axis=1)).tolist()]
+    def enter(self, layer: str) -> bool:
+        """Turn to the real rows of a layer; False where it has none, and so no work."""
+        steps = self.step.valid_steps_of(layer)
+        if steps is None:
+            steps = np.full(self.B, self.T, dtype=np.int64)
+        self.rows += steps.tobytes()
+        valid = np.arange(self.T)[:, None] < steps[None, :]
+        if not valid.any():
+            return False
+        self.valid = valid
+        self.rows_before = [0, *np.cumsum(valid.sum(axis=1)).tolist()]
+        self.aligned = self._made_valid is None or np.array_equal(self._made_valid, valid)
+        if not self.aligned:
+            self.makers = None
+        return True
 
     # --- recorded layers ---------------------------------------------------------------------------------
 
@@ -198,12 +218,15 @@ class _Program:
     def _made(self, product: int, made_at: dict[int, int] | None = None) -> None:
         """Note what the next layer reads: the result of a product, or of a chain that made each time step's rows."""
         self.previous, self.makers = (After(product, on_chip=False),), None
+        self._made_valid, self.aligned = self.valid, True
         if made_at is not None:
             times = np.nonzero(self.valid)[0]  # of each token
             self.makers = np.array([made_at[t] for t in times.tolist()], dtype=np.int64)
 
     def _of_rows(self, after: tuple[After, ...], time: int) -> tuple[After, ...]:
         """Wait for the rows of one time step only, where the awaited result has one row a token."""
+        if not self.aligned:
+            return after
         return tuple(
             a._replace(rows=self._rows(time)) if self.products[a.product].m == self.tokens else a for a in after
         )

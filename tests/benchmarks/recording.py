@@ -21,10 +21,10 @@ import numpy as np
 
 from benchmarks.rows import Row
 from traces import corpora
+from traces.char_lm import CharLMSettings, _CharLMRun
 from traces.numpy_frontend.blas_threads import get_threads
 from traces.numpy_frontend.language_model import Shape, initial_parameters
 from traces.numpy_frontend.lstm import LSTMLayer, Weights
-from traces.record import CharLMSettings, _CharLMRun
 from traces.thresholds import Fixed
 from traces.writer import TraceWriter
 

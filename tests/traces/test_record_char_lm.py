@@ -8,9 +8,9 @@ import threading
 import numpy as np
 import pytest
 
+from traces.char_lm import CharLMSettings, record_char_lm, state_path
 from traces.errors import InputError
 from traces.numpy_frontend.blas_threads import get_threads, set_threads
-from traces.record import CharLMSettings, record_char_lm, state_path
 from traces.record_display import PlainLines, report
 from traces.thresholds import Fixed, Off
 from traces.trace import Trace

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from traces.record import state_path
+from traces.char_lm import state_path
 from traces.trace import Trace
 
 TEXT = "".join(f"line {k}: the quick brown fox jumps over {k % 7} lazy dogs\n" for k in range(400))

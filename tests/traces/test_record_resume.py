@@ -7,8 +7,8 @@ import signal
 import numpy as np
 import pytest
 
+from traces.char_lm import CharLMSettings, record_char_lm, state_path
 from traces.errors import InputError
-from traces.record import CharLMSettings, record_char_lm, state_path
 from traces.thresholds import Fixed, from_mapping
 from traces.trace import Trace
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from plain.cases import networks, write_trace
 
 from simulator.workload import lower
-from traces import Trace, synthetic_trace
+from traces import Trace, TraceWriter, synthetic_trace
 from traces.trace import DenseLayer, Layer
 
 T, B, D, H = 5, 3, 7, 6
@@ -195,3 +195,61 @@ def test_weight_gradients_carry_the_recorded_mask_of_their_shared_operand(networ
             assert p.shared_mask.shape == (p.n, p.k)
             bits = np.unpackbits(p.shared_mask.packed, axis=-1, count=p.n, bitorder="little")
             assert np.array_equal(bits.astype(bool), recorded.unpack()[valid])
+
+
+def encoder_decoder(path, source, target):
+    """Write a trace of an encoder and a decoder with their own real rows, and a classifier on the decoder's."""
+    layers = [Layer("encoder", "lstm", D, H), Layer("decoder", "lstm", H, H)]
+    own = {"encoder": source, "decoder": target, "classifier": target}
+    rng = np.random.default_rng(5)
+    tensors = {
+        name: {"gate_gradient": (rng.random((T, B, 4 * H)) < 0.5) & (np.arange(T)[:, None] < own[name])[:, :, None]}
+        for name in ("encoder", "decoder")
+    }
+    header = {
+        "layers": layers,
+        "dense_layers": [DenseLayer("classifier", H, 11)],
+        "batch_size": B,
+        "sequence_length": T,
+    }
+    with TraceWriter(path, header) as writer:
+        writer.add_step(7, tensors, layer_valid_steps=own)
+    return Trace(path)
+
+
+def test_layers_of_other_lengths_have_their_own_rows_and_wait_for_all_of_the_layer_before(tmp_path):
+    source, target = [3, 2, 1], [5, 4, 0]
+    with encoder_decoder(tmp_path / "t.npz", source, target) as trace:
+        step = trace.step(7)
+        workload = lower(trace, step)
+    assert step.valid_steps is None
+    assert step.valid_steps_of("encoder").tolist() == source
+    rows = {(p.layer, p.name): p.m for p in workload.products}
+    assert (rows["encoder", "gates_x"], rows["decoder", "gates_x"], rows["classifier", "y"]) == (6, 9, 9)
+    by_name = {(p.layer, p.name): p for p in workload.products}
+    for layer in ("encoder", "decoder"):
+        ones = int(np.bitwise_count(by_name[layer, "dW"].mask.packed).sum())
+        assert ones == step.layers[layer].gate_gradient.count()
+    last = max(i for i, p in enumerate(workload.products) if (p.layer, p.name) == ("encoder", "gates_h"))
+    gates_x = by_name["decoder", "gates_x"]
+    assert gates_x.made_by is None
+    assert [(after.product, after.rows) for after in gates_x.after] == [(last, None)]
+    for p in workload.products:
+        for after in p.after:
+            assert after.rows is None or after.rows[1] <= workload.products[after.product].m
+
+
+def test_lengths_by_layer_that_say_the_same_change_nothing(tmp_path):
+    same = [4, 2, 1]
+    with encoder_decoder(tmp_path / "t.npz", same, same) as trace:
+        ours = lower(trace, trace.step(7)).products
+    header = {"layers": [Layer("encoder", "lstm", D, H), Layer("decoder", "lstm", H, H)], "batch_size": B}
+    header |= {"sequence_length": T, "dense_layers": [DenseLayer("classifier", H, 11)]}
+    with Trace(tmp_path / "t.npz") as trace, TraceWriter(tmp_path / "u.npz", header) as writer:
+        masks = {name: record.tensors for name, record in trace.step(7).layers.items()}
+        writer.add_step(7, masks, valid_steps=same)
+    with Trace(tmp_path / "u.npz") as trace:
+        theirs = lower(trace, trace.step(7)).products
+    for a, b in zip(ours, theirs, strict=True):
+        assert (a.layer, a.name, a.time, a.m, a.k, a.n, a.after) == (b.layer, b.name, b.time, b.m, b.k, b.n, b.after)
+        assert (a.made_by is None) == (b.made_by is None)

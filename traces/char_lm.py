@@ -1,6 +1,6 @@
 """Train a model on real data and write the trace of its gate gradients: what a notebook calls.
 
->>> from traces.record import CharLMSettings, record_char_lm
+>>> from traces.char_lm import CharLMSettings, record_char_lm
 >>> recording = record_char_lm(CharLMSettings(hidden=64, steps=200), "run.npz")  # doctest: +SKIP
 
 Beside the trace ``run.npz`` lies ``run.npz.state.npz``: parameters, optimiser, carried state and position,
