@@ -191,8 +191,10 @@ class _CharLMRun:
             settings.loss_normalisation,
             settings.clip,
         )
-        self.curve: dict[str, list[float | int]] = {"step": [], "train_loss": [], "valid_loss": []}
-        self.losses: list[float] = []  # since the last point of the curve
+        self.curve: dict[str, list[float | int]] = {"step": [], "train_loss": [], "valid_loss": [], "gradient_norm": []}
+        # Since the last point of the curve.
+        self.losses: list[float] = []
+        self.norms: list[float] = []
         self.progress = Progress(0, settings.steps, float("nan"), None, None)
 
     def header(self) -> dict[str, Any]:
@@ -232,12 +234,14 @@ class _CharLMRun:
         if diagnoses is not None:
             sparsity = self._record(writer, number, loss, diagnoses)
         self.losses.append(loss)
+        self.norms.append(trainer.gradient_norm)
         if settings.eval_every and number % settings.eval_every == 0:
             valid_loss = self.loss_on(self.valid, settings.eval_windows)
             self.curve["step"].append(number)
             self.curve["train_loss"].append(sum(self.losses) / len(self.losses))
             self.curve["valid_loss"].append(valid_loss)
-            self.losses = []
+            self.curve["gradient_norm"].append(sum(self.norms) / len(self.norms))
+            self.losses, self.norms = [], []
             writer.set_curve(self.curve)
         self.progress = Progress(number, settings.steps, loss, sparsity, valid_loss)
 
@@ -267,6 +271,7 @@ class _CharLMRun:
             "recorded": list(recorded),
             "curve": self.curve,
             "losses": self.losses,
+            "norms": self.norms,
             "sparsity": self.progress.sparsity,
             "valid_loss": self.progress.valid_loss,
         }
@@ -283,6 +288,7 @@ class _CharLMRun:
             trainer.optimizer.updates = int(saved["updates"])
             self.curve = {key: list(saved["curve"][key]) for key in self.curve}
             self.losses = [float(loss) for loss in saved["losses"]]
+            self.norms = [float(norm) for norm in saved["norms"]]
             recorded = [int(number) for number in saved["recorded"]]
             sparsity, valid_loss = saved["sparsity"], saved["valid_loss"]
         except (KeyError, TypeError, ValueError, OverflowError):

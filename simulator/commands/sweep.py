@@ -31,7 +31,7 @@ def sweep(space: str, out: str, workers: int | None, quiet: bool) -> None:
     from simulator.explore import load_space, run_sweep
 
     described = load_space(space)
-    with _progress(quiet) as observer:
+    with progress(quiet, "points") as observer:
         outcome = run_sweep(described, out, workers, observer)
     if not quiet:
         _tell_invalid(outcome)
@@ -53,36 +53,36 @@ Observer = Callable[[int, int], None]
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Observer | None]:
+def progress(quiet: bool, what: str) -> Iterator[Observer | None]:
     """Show progress on stderr: a bar on a terminal, a plain line now and then elsewhere."""
     if quiet:
         yield None
     elif sys.stderr.isatty():
-        with _bar() as observer:
+        with _bar(what) as observer:
             yield observer
     else:
-        yield _PlainLines()
+        yield _PlainLines(what)
 
 
 class _PlainLines:
     """Writes a line at the start, at the end, and every ten seconds between."""
 
-    def __init__(self) -> None:
-        self._due = 0.0
+    def __init__(self, what: str) -> None:
+        self._what, self._due = what, 0.0
 
     def __call__(self, done: int, total: int) -> None:
         if done == total or time.monotonic() >= self._due:
-            click.echo(f"{done}/{total} points", err=True)
+            click.echo(f"{done}/{total} {self._what}", err=True)
             self._due = time.monotonic() + PLAIN_LINE_EVERY_SECONDS
 
 
 @contextmanager
-def _bar() -> Iterator[Observer]:
+def _bar(what: str) -> Iterator[Observer]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     bar = Progress(
-        TextColumn("points"),
+        TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -90,5 +90,5 @@ def _bar() -> Iterator[Observer]:
         transient=True,
     )
     with bar:
-        task = bar.add_task("points", total=None)
+        task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

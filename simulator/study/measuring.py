@@ -29,8 +29,8 @@ def measured(path: Path, machines: Sequence[str] = MACHINES) -> dict[str, Any]:
         ``sparsity`` (``first`` and ``last`` recorded step, ``late``: the mean of the second half of the recorded
         steps, and ``training``: the whole training, integrated), ``layers`` (late sparsity by layer), ``structure``
         (late shares of the zeros by where they lie, and ``dead_gates``: the share of all elements in dead gates),
-        ``natural_zeros`` (late shares of all elements, by cause), ``cosine`` (least over layers of the late mean of dW's
-        and dU's cosine with the unthresholded), and ``machines``: by name, see `_machine`.
+        ``natural_zeros`` (late shares of all elements, by cause), ``cosine`` (least over layers of the late mean of the
+        weight gradients' cosine with the unthresholded ones), and ``machines``: by name, see `_machine`.
     """
     with Trace(path) as trace:
         steps = trace.steps

@@ -1,4 +1,4 @@
-"""The study of the paper (ICLR 2017 submission HJWzXsKxx), and of what it left out, at sizes that a machine can bear."""
+"""The study of the paper (ICLR 2017 submission HJWzXsKxx), and of what it left out, at sizes that one machine bears."""
 
 from __future__ import annotations
 
@@ -53,6 +53,8 @@ class Scale:
 _COMMON: dict[str, Any] = {
     "corpus": "shakespeare", "clip": 5.0, "loss_normalisation": "mean", "output_bias": "log-frequency",
 }  # fmt: skip
+
+_PAPERS = {**_COMMON, "layers": 3, "hidden": 256, "sequence": 100, "batch": 32, "learning_rate": 0.002}
 
 SCALES = {
     "small": Scale(

@@ -44,7 +44,6 @@ def train(run: StudyRun, path: Path) -> dict[str, Any]:
 def _char_lm(run: StudyRun, path: Path) -> int:
     """Train with numpy; the signal that ended it early, or 0."""
     from traces.char_lm import CharLMSettings, record_char_lm
-
     from traces.numpy_frontend.blas_threads import set_threads
 
     set_threads(1)

@@ -78,6 +78,8 @@ class Trainer:
         Index of the next window.
     state : list of State
         The state that the next window begins with.
+    gradient_norm : float
+        Norm of the last step's whole gradient, before clipping; NaN before the first.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Trainer:
         self.normalisation, self.clip_norm = normalisation, clip_norm
         self.thresholders: list[Thresholder | None] = policy.for_layers(model.shape.layer_names)
         self.step, self.position = 0, 0
+        self.gradient_norm = math.nan
         self.state: Sequence[State] = model.zero_state()
 
     def take_step(self, observers: Mapping[str, BackwardObserver] | None = None) -> float:
@@ -122,7 +125,7 @@ class Trainer:
             rate = self.optimizer.learning_rate
             self.model.backward(self.normalisation, self.thresholders, number, observers, rate)
             parameters = self.model.parameters
-            norm = clip(parameters.flat_gradient, self.clip_norm)
+            norm = self.gradient_norm = clip(parameters.flat_gradient, self.clip_norm)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             found = f"a loss of {loss} and a gradient norm of {norm}"
             hint = "a smaller learning rate, or clipping"
