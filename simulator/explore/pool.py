@@ -32,6 +32,7 @@ def run_points(
     workers: int,
     stop: Callable[[], bool] = lambda: False,
     groups: Sequence[int] | None = None,
+    largest_lot: int = MOST_IN_A_CHUNK,
 ) -> Iterator[tuple[int, R]]:
     """Evaluate points, in whatever order they finish.
 
@@ -46,6 +47,8 @@ def run_points(
         Asked now and then; when it is true, no point is begun and unfinished ones are given up.
     groups : sequence of int, optional
         A number for each point: neighbours with the same one share most, and go to one process where groups are small.
+    largest_lot : int
+        Points that a process takes at a time; what it returns comes when all of them are done.
 
     Yields
     ------
@@ -60,7 +63,7 @@ def run_points(
     if min(workers, len(points)) <= 1:
         yield from _in_this_process(points, evaluate, stop)
     else:
-        yield from _in_processes(points, evaluate, min(workers, len(points)), stop, groups)
+        yield from _in_processes(points, evaluate, min(workers, len(points)), stop, groups, largest_lot)
 
 
 def _in_this_process(
@@ -78,6 +81,7 @@ def _in_processes(
     workers: int,
     stop: Callable[[], bool],
     groups: Sequence[int] | None,
+    largest_lot: int,
 ) -> Iterator[tuple[int, R]]:
     # Spawned, not forked: this process may have threads (numba's, a BLAS's, a progress display's, a notebook
     # kernel's), and a fork copies their locks in whatever state they are. Numba's kernels come from its cache
@@ -87,7 +91,7 @@ def _in_processes(
     executor = ProcessPoolExecutor(workers, mp_context=context)
     finished = False
     try:
-        size = max(1, min(MOST_IN_A_CHUNK, len(points) // (CHUNKS_OF_A_WORKER * workers)))
+        size = max(1, min(largest_lot, len(points) // (CHUNKS_OF_A_WORKER * workers)))
         with _interrupts_held_back():  # workers are started by the submissions, and inherit it
             futures = {
                 executor.submit(_evaluated, evaluate, points[first:stop_at]): first

@@ -78,7 +78,7 @@ def run_study(
     with stop_on_signals() as stop:
         observe(len(wanted) - len(todo), len(wanted))
         execute = partial(execute_run, folder=folder, keep_trace=keep_traces)
-        for _, row in run_points(todo, execute, workers, lambda: bool(stop)):
+        for _, row in run_points(todo, execute, workers, lambda: bool(stop), largest_lot=1):
             if row is None:
                 break
             results.add(row)
