@@ -58,7 +58,16 @@ def test_tables_share_the_base_runs() -> None:
     groups = paper_study("small")
     base = {run.key for run in groups[0].runs}
     for group in groups:
-        if group.name in ("layers", "cells", "sequence", "batch", "learning-rate", "corpora", "dense-sizes", "policies"):
+        if group.name in (
+            "layers",
+            "cells",
+            "sequence",
+            "batch",
+            "learning-rate",
+            "corpora",
+            "dense-sizes",
+            "policies",
+        ):
             assert base & {run.key for run in group.runs}, group.name
 
 
