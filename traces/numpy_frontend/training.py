@@ -155,7 +155,7 @@ def evaluate(shape: Shape, parameters: Parameters, symbols: Integers, T: int, B:
     Returns
     -------
     float
-        Nats per character.
+        Nats per character; not a finite number where the model has diverged.
     """
     B = min(B, max(1, (symbols.size - 1) // T))
     windows = Windows(symbols, T, B)
@@ -169,7 +169,8 @@ def evaluate(shape: Shape, parameters: Parameters, symbols: Integers, T: int, B:
     for index, length in enumerate(lengths):
         if model is None or length != model.T:
             model = LanguageModel(shape, parameters, length, B)
-        loss, state = model.forward(*windows.window(index, length), state or model.zero_state())
+        with np.errstate(over="ignore", invalid="ignore"):  # as in training: the loss tells it
+            loss, state = model.forward(*windows.window(index, length), state or model.zero_state())
         total += loss * length
     return total / sum(lengths)
 
