@@ -184,6 +184,25 @@ def test_an_encoder_and_a_decoder_of_other_lengths_fit_one_trace(tmp_path):
             assert step.layers["encoder.0"].gate_gradient.unpack()[:source].any(axis=2).all()
 
 
+@pytest.mark.parametrize("flattened", [True, False])
+def test_told_lengths_hold_for_linear_and_dense_layers_too(tmp_path, flattened):
+    lengths = [2, 5, 3]
+    model = nn.ModuleDict({"rnn": nn.GRU(V, H), "middle": nn.Linear(H, H), "top": nn.Linear(H, V)})
+    sparsify(model, None, linear=["middle"])
+    with record(model, tmp_path / "t.npz", values=True) as recorder:
+        recorder.valid_steps(lengths)
+        h, _ = model["rnn"](torch.randn(5, 3, V))
+        h = model["middle"](h.flatten(0, 1) if flattened else h)
+        model["top"](h).square().mean().backward()  # the loss reads what is beyond, too
+    with Trace(tmp_path / "t.npz") as trace:
+        step = trace.step(1)
+        assert step.valid_steps.tolist() == lengths
+        assert "layer_valid_steps" not in step.info
+        for name in ("rnn.0", "middle"):
+            ones = step.layers[name].gate_gradient.unpack().any(axis=2)
+            assert np.array_equal(ones, np.arange(5)[:, None] < lengths)
+
+
 def test_a_smaller_batch_is_absent_work_and_a_larger_one_is_left_out_with_a_warning(tmp_path):
     model, optimizer = made()
     with record(model, tmp_path / "t.npz", every=1, optimizer=optimizer):

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from traces.torch_frontend import record, sparsify  # noqa: E402
+from traces.torch_frontend.gradient_sums import EXPONENTS, FIRST_EXPONENT, exponent_counts  # noqa: E402
 from traces.trace import Trace  # noqa: E402
 
 T, B, D, H = 7, 3, 5, 6
@@ -107,6 +108,20 @@ def test_sums_of_several_passes_are_added(tmp_path):
     counts = np.array(one["gradient_histogram"]["gru.0"]["counts"])
     assert two["gradient_histogram"]["gru.0"]["counts"] == (2 * counts).tolist()
     assert two["weight_gradient_cosine"]["gru.0"] == pytest.approx(one["weight_gradient_cosine"]["gru.0"])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_exponents_are_counted_as_their_logarithms_say(dtype):
+    torch.manual_seed(6)
+    values = torch.randn(500, dtype=dtype) * torch.exp2(torch.randint(-100, 40, (500,)).to(dtype))
+    odd = [0.0, -0.0, float("inf"), float("nan"), 1e-40, -1.0, 2.0**-64, -(2.0**16)]
+    values = torch.cat([values, torch.tensor(odd, dtype=dtype)])
+    expected = [0] * EXPONENTS
+    for value in values.double().tolist():
+        if value and math.isfinite(value):
+            place = math.frexp(abs(value))[1] - 1 - FIRST_EXPONENT
+            expected[min(max(place, 0), EXPONENTS - 1)] += 1
+    assert exponent_counts(values, int((values == 0).sum())).tolist() == expected
 
 
 def test_activations_are_counted_at_the_beginning_after_a_tenth_and_at_the_end(tmp_path):

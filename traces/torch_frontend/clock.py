@@ -44,7 +44,7 @@ class Clock:
         if self._hook is not None:
             self._hook.remove()
         self._optimizer = weakref.ref(optimizer)
-        self._hook = optimizer.register_step_post_hook(lambda *_: self.advance())
+        self._hook = optimizer.register_step_post_hook(self._after_step)
 
     @property
     def learning_rate(self) -> float | None:
@@ -83,6 +83,9 @@ class Clock:
         self.step += 1
         for listener in list(self.ended):
             listener(number)
+
+    def _after_step(self, *_: Any) -> None:
+        self.advance()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Clock:
         # A copied model trains, if at all, with an optimiser of its own.

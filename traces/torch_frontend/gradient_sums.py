@@ -53,26 +53,22 @@ class GradientSums:
     def of(cls, seen: Seen, real: Tensor) -> GradientSums:
         """Sum over a backward pass; ``real`` bool [T, B] says which rows are no padding."""
         raw, rounded, dG = seen.raw, seen.quantised, seen.gate_gradient
-        real_elements = real[:, :, None, None]
+        if not bool(real.all()):
+            raw, dG = raw[real], dG[real]  # (rows, G, H)
+            rounded = None if rounded is None else rounded[real]
+        nonzero = raw != 0
+        elements, nonzeros = raw.numel(), int(torch.count_nonzero(nonzero))
         causes = seen.causes(real)
-        causes["quantised"] = 0
-        before = raw
+        causes["quantised"], before = 0, nonzero
         if rounded is not None:
-            causes["quantised"] = int(((rounded == 0) & (raw != 0) & real_elements).sum())
-            before = rounded
-        thresholded = int(((dG == 0) & (before != 0) & real_elements).sum())
-        values = raw[real].double() / seen.loss_scale  # (rows, G, H)
-        magnitudes = values.abs()
-        magnitudes = magnitudes[(magnitudes > 0) & magnitudes.isfinite()]
-        bins = (torch.frexp(magnitudes).exponent.long() - 1 - FIRST_EXPONENT).clamp(0, EXPONENTS - 1)
-        return cls(
-            causes,
-            thresholded,
-            values.numel(),
-            float(values.square().sum()),
-            torch.bincount(bins, minlength=EXPONENTS).cpu().numpy(),
-            _products(seen),
-        )
+            before = rounded != 0
+            causes["quantised"] = int(torch.count_nonzero(nonzero & ~before))
+        thresholded = int(torch.count_nonzero(before & (dG == 0)))
+        values = raw if raw.dtype == torch.float64 else raw.float()
+        values = values / seen.loss_scale if seen.loss_scale != 1 else values
+        square_sum = float(torch.linalg.vector_norm(values, dtype=torch.float64)) ** 2
+        exponents = exponent_counts(values, elements - nonzeros)
+        return cls(causes, thresholded, elements, square_sum, exponents, _products(seen))
 
     def plus(self, other: GradientSums | None) -> GradientSums:
         """Add another backward pass of the same layer and step."""
@@ -109,6 +105,26 @@ class GradientSums:
         if not norms or not math.isfinite(norms):
             return None
         return max(-1.0, min(1.0, float(raw @ kept) / norms))
+
+
+def exponent_counts(values: Tensor, zeros: int) -> Counts:
+    """Count elements of float32 or float64 by the exponent in their bits; not those that are zero or not finite.
+
+    Subnormal numbers have the least exponent, far below the first bin, as zeros have: ``zeros`` says how many those
+    are.
+    """
+    if values.dtype == torch.float64:
+        biased, bias = (values.contiguous().view(torch.int64) >> 52) & 0x7FF, 1023
+    else:
+        biased, bias = (values.contiguous().view(torch.int32) >> 23) & 0xFF, 127
+    counts = torch.bincount(biased.flatten(), minlength=2 * bias + 2).cpu().numpy()
+    counts[0] -= zeros
+    first = bias + FIRST_EXPONENT
+    finite = counts[: 2 * bias + 1]
+    inner = finite[first : first + EXPONENTS].copy()
+    inner[0] += finite[:first].sum()
+    inner[-1] += finite[first + EXPONENTS :].sum()
+    return np.asarray(inner, np.int64)
 
 
 def _products(seen: Seen) -> dict[str, tuple[Tensor, Tensor]]:

@@ -13,7 +13,7 @@ import torch
 
 from traces.torch_frontend.recurrence import Passed, Walk, join
 from traces.torch_frontend.tap import Tensor
-from traces.torch_frontend.zero_causes import by_first_cause
+from traces.torch_frontend.zero_causes import CauseCount
 
 
 @dataclass(eq=False)
@@ -84,13 +84,17 @@ class GRUGates:
 
     def causes(self, state: _Backward, raw: Tensor, dh: Tensor, dc: None, real: Tensor) -> dict[str, int]:
         """Count natural zeros: a closed update gate or a saturated n closes n and r."""
+        count = CauseCount(raw, real)
         r, update, n = state.gates
-        closed = (1 - n * n == 0) | (1 - update == 0)
-        saturated = torch.stack([(r * (1 - r) == 0) | closed, update * (1 - update) == 0, closed], 2)
-        never = torch.zeros_like(closed)
-        zero_state = torch.stack([state.hidden_part == 0, state.before - n == 0, never], 2)
-        upstream = (dh == 0)[:, :, None].expand_as(raw)
-        return by_first_cause(raw, real, saturated, zero_state, upstream)
+        closed, no_dh = (1 - n * n == 0) | (1 - update == 0), dh == 0
+        for gate, zeros in count.gates():
+            if gate == 0:
+                count.add(zeros, (r * (1 - r) == 0) | closed, state.hidden_part == 0, no_dh)
+            elif gate == 1:
+                count.add(zeros, update * (1 - update) == 0, state.before - n == 0, no_dh)
+            else:
+                count.add(zeros, closed, None, no_dh)
+        return count.counts
 
     def activations(self, saved: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Name the activations [T, B, H] of the gates."""

@@ -9,7 +9,7 @@ import torch
 
 from traces.torch_frontend.recurrence import Passed, Walk, join
 from traces.torch_frontend.tap import Tensor
-from traces.torch_frontend.zero_causes import by_first_cause
+from traces.torch_frontend.zero_causes import CauseCount
 
 
 @dataclass(eq=False)
@@ -89,22 +89,20 @@ class LSTMGates:
 
     def causes(self, state: _Backward, raw: Tensor, dh: Tensor, dc: Tensor, real: Tensor) -> dict[str, int]:
         """Count natural zeros as `traces.numpy_frontend.diagnosis.LayerDiagnosis.natural_zeros` does."""
-        i, f, o, g = state.gates
-        cell_closed = ((1 - state.cell_tanh * state.cell_tanh) * o == 0) & (dc == 0)
-        saturated = torch.stack(
-            [
-                (i * (1 - i) == 0) | cell_closed,
-                (f * (1 - f) == 0) | cell_closed,
-                o * (1 - o) == 0,
-                (1 - g * g == 0) | (i == 0) | cell_closed,
-            ],
-            2,
-        )
-        zero_state = torch.stack([g == 0, state.before == 0, state.cell_tanh == 0, torch.zeros_like(g, dtype=bool)], 2)
-        no_dh = dh == 0
-        no_dc = no_dh & (dc == 0)
-        upstream = torch.stack([no_dc, no_dc, no_dh, no_dc], 2)
-        return by_first_cause(raw, real, saturated, zero_state, upstream)
+        count = CauseCount(raw, real)
+        (i, f, o, g), tanh_c = state.gates, state.cell_tanh
+        no_dh, no_dc = dh == 0, dc == 0
+        cell_closed = ((1 - tanh_c * tanh_c) * o == 0) & no_dc
+        for gate, zeros in count.gates():
+            if gate == 0:
+                count.add(zeros, (i * (1 - i) == 0) | cell_closed, g == 0, no_dh & no_dc)
+            elif gate == 1:
+                count.add(zeros, (f * (1 - f) == 0) | cell_closed, state.before == 0, no_dh & no_dc)
+            elif gate == 2:
+                count.add(zeros, o * (1 - o) == 0, tanh_c == 0, no_dh)
+            else:
+                count.add(zeros, (1 - g * g == 0) | (i == 0) | cell_closed, None, no_dh & no_dc)
+        return count.counts
 
     def activations(self, saved: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Name the activations [T, B, H] of the gates."""

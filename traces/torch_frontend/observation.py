@@ -169,7 +169,7 @@ def _joined(parts: Sequence[Any], observations: Sequence[Observation], shape: tu
     return joined
 
 
-def laid_out(o: Observation, batch: int, batch_first: bool) -> Observation:
+def laid_out(o: Observation, batch: int, batch_first: bool, told: Sequence[int] | None) -> Observation:
     """Give rows without an order of time the places (t, b) of a batch.
 
     Parameters
@@ -180,6 +180,8 @@ def laid_out(o: Observation, batch: int, batch_first: bool) -> Observation:
     batch_first : bool
         How the model flattens [B, T]: whether the rows of a sequence follow each other. Rows that are no multiple of B
         (a selection of tokens) are dealt out one to each sequence, in turn.
+    told : sequence of int [B] or None
+        Real time steps of each sequence; what is beyond them becomes absent, where the rows are a whole batch.
     """
     if not o.rows:
         return o
@@ -199,4 +201,9 @@ def laid_out(o: Observation, batch: int, batch_first: bool) -> Observation:
 
     masks = {name: lay(mask) for name, mask in o.masks.items()}
     values = None if o.values is None else lay(o.values)
+    if told is not None and len(told) == batch and N % batch == 0:
+        lengths = np.minimum(lengths, told)
+        real = np.arange(T)[:, None] < lengths
+        masks = {name: mask & real[:, :, None] for name, mask in masks.items()}
+        values = None if values is None else values * real[:, :, None]
     return Observation(masks, lengths.astype(np.int64), False, values, o.sums, o.activations)  # type: ignore[arg-type]

@@ -65,7 +65,8 @@ def record(
         The trace to write; an existing one is replaced at the first checkpoint.
     every : int
     optimizer : Optimizer, optional
-        Whose steps count. Without one (here or at `sparsify`), each forward and backward pass is a step.
+        Whose steps count; of several, the one that is called last in a step. Without one (here or at `sparsify`), each
+        forward and backward pass is a step.
     total_steps, steps_per_epoch : int, optional
         How long the training is. The steps at 0.5 %, 10 % and 100 % of ``total_steps`` are recorded too, with
         histograms of the gates' activations.
@@ -160,6 +161,8 @@ class Recorder:
     def valid_steps(self, lengths: Sequence[int], layers: str = "") -> None:
         """Say how many time steps of each sequence are real in this step, for batches that are padded, not packed.
 
+        What lies beyond is absent work in the trace, though the model computes it; dense layers included.
+
         Parameters
         ----------
         lengths : integers [B]
@@ -218,16 +221,19 @@ class Recorder:
 
     def _lengths_of(self, name: str, seen: Seen) -> Sequence[int] | None:
         """Give the real time steps that the user told of, for this pass."""
-        told = [prefix for prefix in self._lengths if name.startswith(prefix)]
         T, B = seen.gate_gradient.shape[:2]
-        if not told or seen.rows:
+        lengths = self._told(name)
+        if lengths is None or seen.rows:
             return None
-        lengths = self._lengths[max(told, key=len)]
         if len(lengths) != B:
             found = f"{len(lengths)} lengths for a batch of {B}"
             raise InputError.of(f"layer {name}: valid_steps", found, "one length for each sequence")
         # A layer that is called token by token sees one time step a call.
         return [length - seen.call for length in lengths] if T == 1 else lengths
+
+    def _told(self, name: str) -> Sequence[int] | None:
+        told = [prefix for prefix in self._lengths if name.startswith(prefix)]
+        return self._lengths[max(told, key=len)] if told else None
 
     def _step_ended(self, number: int) -> None:
         try:
@@ -253,8 +259,12 @@ class Recorder:
             return False
         batch = max((o.batch for o in joined.values() if not o.rows), default=0) or self._shape.batch_size
         batch = batch or max(o.batch for o in joined.values())
-        layers = {name: laid_out(o, batch, self._shape.batch_first) for name, o in joined.items()}
+        layers = {name: laid_out(o, batch, self._shape.batch_first, self._told(name)) for name, o in joined.items()}
         dense = self._dense.lengths(batch)
+        for name, lengths in dense.items():
+            told = self._told(name)
+            if told is not None and len(told) == batch:
+                dense[name] = np.minimum(lengths, told)
         T = max(int(lengths.max()) for lengths in [*(o.lengths for o in layers.values()), *dense.values()])
         shape = self._shape.filled(T, batch)
         if T > shape.T or batch > shape.B:

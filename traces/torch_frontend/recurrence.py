@@ -263,20 +263,21 @@ def _backward(ctx: Any, d_out: Tensor, d_h: Tensor, d_c: Tensor | None) -> tuple
     if tap.observer is not None and raw is not None and seen_dh is not None:
         if walk.recomputed:
             refuse_reentrant(tap)
-        raw_hidden = gates.hidden_sides(state, raw) if gates.two_sided else None
+        gradients = seen_dh, seen_dc
+        two = (dG_hidden, gates.hidden_sides(state, raw)) if gates.two_sided else (None, None)
         seen = Seen(
             call=walk.call,
             gate_gradient=dG,
             raw=raw,
             quantised=quantised,
-            gate_gradient_hidden=dG_hidden if gates.two_sided else None,
-            raw_hidden=raw_hidden,
+            gate_gradient_hidden=two[0],
+            raw_hidden=two[1],
             x=x,
             hidden=before,
             lengths=walk.lengths(B),
             rows=False,
             loss_scale=tap.clock.loss_scale(),
-            causes=lambda real: gates.causes(state, raw, seen_dh, seen_dc, real),
+            causes=lambda real: gates.causes(state, raw, *gradients, real),
             activations=gates.activations(tuple(saved)),
             order=walk.order,
         )

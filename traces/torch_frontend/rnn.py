@@ -9,7 +9,7 @@ import torch
 
 from traces.torch_frontend.recurrence import Passed, Walk, join
 from traces.torch_frontend.tap import Tensor
-from traces.torch_frontend.zero_causes import by_first_cause
+from traces.torch_frontend.zero_causes import CauseCount
 
 
 @dataclass(eq=False)
@@ -70,8 +70,10 @@ class RNNGates:
 
     def causes(self, state: _Backward, raw: Tensor, dh: Tensor, dc: None, real: Tensor) -> dict[str, int]:
         """Count natural zeros; a rectifier that is off counts as saturated."""
-        saturated, upstream = (state.derivative == 0)[:, :, None], (dh == 0)[:, :, None]
-        return by_first_cause(raw, real, saturated, torch.zeros_like(saturated), upstream)
+        count = CauseCount(raw, real)
+        for _, zeros in count.gates():
+            count.add(zeros, state.derivative == 0, None, dh == 0)
+        return count.counts
 
     def activations(self, saved: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Name the activations [T, B, H]."""
