@@ -7,9 +7,13 @@ from pathlib import Path
 
 import click
 
+from traces.application_commands import COMMANDS
 from traces.record_commands import record
 
 __all__ = ["inspect", "record"]
+
+for command in COMMANDS:
+    record.add_command(command)
 
 
 @click.command()

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from traces.thresholds import Off
+from traces.torch_frontend.applications.application import Application
 from traces.torch_frontend.settings import TrainingSettings
+from traces.writer import TraceWriter
 
 
 class Attachment:
-    """What a training tells the trace beside its steps; nothing where there is no trace.
+    """What a training tells the trace beside its gradients; nothing where there is no trace.
 
     Parameters
     ----------
@@ -28,19 +29,19 @@ class Attachment:
         self._recorder = recorder
 
     def loss(self, nats: float) -> None:
-        """Tell the loss of the step just taken, nats per token."""
+        """Tell the loss of the step at hand, nats per token, before the optimiser's step."""
         if self._recorder is not None:
             self._recorder.loss(nats)
 
-    def note(self, **facts: Any) -> None:
-        """Put facts into the trace's header."""
+    def validation(self, nats: float) -> None:
+        """Tell a validation loss after a step, nats per token."""
         if self._recorder is not None:
-            self._recorder.update_header(**facts)
+            self._recorder.log(valid_loss=nats)
 
 
 @contextmanager
 def attach(
-    model: nn.Module,
+    application: Application,
     settings: TrainingSettings,
     optimizer: torch.optim.Optimizer,
     path: Path | None,
@@ -50,8 +51,8 @@ def attach(
 
     Parameters
     ----------
-    model : nn.Module
-        Its recurrent layers are replaced in place by layers with the same parameters.
+    application : Application
+        The layers of its model are replaced in place by layers with the same parameters.
     settings : TrainingSettings
     optimizer : Optimizer
         Whose steps are counted.
@@ -68,10 +69,25 @@ def attach(
         yield Attachment()
         return
     frontend = importlib.import_module("traces.torch_frontend")
-    frontend.sparsify(model, settings.policy, optimizer=optimizer)
+    frontend.sparsify(application.model, settings.policy, optimizer=optimizer)
     if path is None:
         yield Attachment()
         return
-    options = {"every": settings.record_every, "optimizer": optimizer, "total_steps": settings.steps}
-    with frontend.record(model, path, **options, **facts) as recorder:
+    with frontend.record(
+        application.model,
+        path,
+        every=settings.record_every,
+        optimizer=optimizer,
+        total_steps=settings.steps,
+        task=application.task,
+        about=facts,
+        sequence_length=application.sequence,
+        batch_size=application.batch,
+    ) as recorder:
         yield Attachment(recorder)
+
+
+def complete(path: Path, **facts: Any) -> None:
+    """Put facts that are known only after the training into the header of a finished trace."""
+    with TraceWriter.resume(path, checkpoint_every_seconds=None) as writer:
+        writer.update_header(**facts)

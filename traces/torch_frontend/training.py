@@ -23,7 +23,7 @@ from traces.errors import InputError
 from traces.interruption import StopRequest, stop_on_signals
 from traces.numpy_frontend.language_model import LOSS_NORMALISATIONS
 from traces.torch_frontend.applications.application import Application, seeded
-from traces.torch_frontend.attachment import Attachment, attach
+from traces.torch_frontend.attachment import Attachment, attach, complete
 from traces.torch_frontend.settings import TrainingSettings
 
 Curve = dict[str, list[float]]
@@ -115,9 +115,6 @@ def train(
         _check_destination(path, force)
     run = _Run(application, settings)
     facts = {
-        "task": application.task,
-        "batch_size": application.batch,
-        "sequence_length": application.sequence,
         "loss_normalisation": LOSS_NORMALISATIONS[settings.loss_normalisation],
         "optimizer": settings.optimizer_mapping(),
         "seed": settings.seed,
@@ -127,13 +124,14 @@ def train(
     with (
         stop_on_signals() as stop,
         seeded(settings.seed),
-        attach(application.model, settings, run.optimizer, path, facts) as attachment,
     ):
-        stopped = run.steps(attachment, stop, observer)
+        with attach(application, settings, run.optimizer, path, facts) as attachment:
+            stopped = run.steps(attachment, stop, observer)
         run.restore_best()
-        final = {} if stop else {"step": run.best_step, **application.final()}
-        attachment.note(final=final, stopped=stopped)
-    return Training(path, run.step, stopped, stop.signal_number, run.curve, final)
+        final = {} if stopped == "signal" else {"step": run.best_step, **application.final()}
+        if path is not None:
+            complete(path, curve=run.curve, stopped=stopped, **({"final": final} if final else {}))
+    return Training(path, run.step, stopped, stop.signal_number if stopped == "signal" else 0, run.curve, final)
 
 
 class _Run:
@@ -155,11 +153,10 @@ class _Run:
         worse = 0  # points of the curve since the best
         valid_loss = None
         while self.step < settings.steps:
-            loss = self._take_step()
-            attachment.loss(loss)
+            loss = self._take_step(attachment)
             if settings.eval_every and self.step % settings.eval_every == 0:
                 valid_loss = self._validate()
-                attachment.note(curve=self.curve)
+                attachment.validation(valid_loss)
                 worse = 0 if self.best_step == self.step else worse + 1
             if observer is not None:
                 observer(Progress(self.step, settings.steps, loss, None, valid_loss))
@@ -176,7 +173,7 @@ class _Run:
         else:
             self.application.model.load_state_dict(self.best_weights)
 
-    def _take_step(self) -> float:
+    def _take_step(self, attachment: Attachment) -> float:
         """Train one step; returns nats per token before it."""
         settings, number = self.settings, self.step + 1
         self.application.model.train()
@@ -184,11 +181,12 @@ class _Run:
         loss = self.application.train_loss()
         loss.normalised(settings.loss_normalisation).backward()
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, settings.clip or math.inf))
-        nats = float(loss.nats) / loss.tokens
+        nats = loss.total / loss.tokens
         if not (math.isfinite(nats) and math.isfinite(norm)):
             found = f"a loss of {nats} and a gradient norm of {norm}"
             hint = "a smaller learning rate, or clipping"
             raise InputError.of(f"training step {number}", found, "finite numbers", hint)
+        attachment.loss(nats)
         self.optimizer.step()
         self.step = number
         self.losses.append(nats)

@@ -32,6 +32,11 @@ class Loss:
     tokens: int
     sequences: int
 
+    @property
+    def total(self) -> float:
+        """The sum in nats, as a number."""
+        return float(self.nats.detach())
+
     def normalised(self, how: str) -> Tensor:
         """Return what is differentiated under a key of `LOSS_NORMALISATIONS`."""
         return self.nats / {"mean": self.tokens, "batch": self.sequences, "sum": 1}[how]

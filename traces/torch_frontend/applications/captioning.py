@@ -40,13 +40,15 @@ class Captioning:
 
     def __init__(self, settings: CaptioningSettings, seed: int = 0) -> None:
         self.settings = settings
-        self.batch, self.sequence = settings.batch, settings.longest + 1
+        self.batch = settings.batch
         self.corpus = load_captions(settings.corpus)
         # An image with several captions is as many training items.
         self.train = [(item, words) for item in self.corpus.train for words in item.words if words]
         if len(self.train) < settings.batch:
             found = f"{len(self.train)} captions to train on"
             raise InputError.of(f"corpus {self.corpus.name}", found, f"at least a batch of {settings.batch}")
+        # With a begin mark; the longest of the corpus, so that a trace has no time steps that never are.
+        self.sequence = 1 + min(settings.longest, max(len(words) for _, words in self.train))
         self.vocabulary = Vocabulary((word for _, words in self.train for word in words), settings.least_count)
         s = settings
         with seeded(seed):
@@ -102,7 +104,7 @@ class Captioning:
                 if most_batches and number == most_batches:
                     break
                 loss = self._loss([items[i] for i in indices], [captions[i] for i in indices])
-                nats, tokens = nats + float(loss.nats), tokens + loss.tokens
+                nats, tokens = nats + loss.total, tokens + loss.tokens
         return nats / tokens
 
     def _loss(self, items: Sequence[Captioned], captions: Sequence[tuple[str, ...]]) -> Loss:

@@ -39,13 +39,15 @@ class Translation:
 
     def __init__(self, settings: TranslationSettings, seed: int = 0) -> None:
         self.settings = settings
-        self.batch, self.sequence = settings.batch, settings.longest + 1
+        self.batch = settings.batch
         self.corpus = load_pairs(settings.corpus, settings.source, settings.target, settings.data)
         longest = settings.longest
         self.train = [p for p in self.corpus.train if max(len(p.source), len(p.target)) <= longest]
         if len(self.train) < settings.batch:
             found = f"{len(self.train)} pairs of at most {longest} words to train on"
             raise InputError.of(f"corpus {self.corpus.name}", found, f"at least a batch of {settings.batch}")
+        # With a begin mark; the longest of the corpus, so that a trace has no time steps that never are.
+        self.sequence = max(max(len(pair.source), len(pair.target) + 1) for pair in self.train)
         self.source = Vocabulary((word for pair in self.train for word in pair.source), settings.least_count)
         self.target = Vocabulary((word for pair in self.train for word in pair.target), settings.least_count)
         s = settings
@@ -133,7 +135,7 @@ class Translation:
                 if most_batches and number == most_batches:
                     break
                 loss, _ = self._loss([pairs[index] for index in indices])
-                nats, tokens = nats + float(loss.nats), tokens + loss.tokens
+                nats, tokens = nats + loss.total, tokens + loss.tokens
         return nats / tokens
 
     def _loss(self, pairs: Sequence[Pair]) -> tuple[Loss, torch.Tensor]:

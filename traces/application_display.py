@@ -1,0 +1,67 @@
+"""What `skipstone record` says of a trained application: figures, sparsity, the trace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from traces.trace import Trace
+
+if TYPE_CHECKING:
+    from traces.torch_frontend.training import Training
+
+REASONS = {
+    "steps": "all steps were taken",
+    "patience": "validation no longer improved",
+    "signal": "interrupted",
+}
+
+
+def report(training: Training, token: str) -> str:
+    """Write what came of a training: why it ended, losses, figures of merit, sparsity by layer and gate.
+
+    Sparsity is the mean over the recorded steps, without the first: that one saw an untrained model.
+    """
+    lines = [f"trained {training.step} steps: {REASONS[training.stopped]}"]
+    if training.curve["step"]:
+        lines.append(f"training loss: {training.curve['train_loss'][-1]:.4f} nats per {token}")
+    figures = dict(training.final)
+    if figures:
+        lines += ["", f"figures of the weights of step {figures.pop('step')}"]
+        width = max(map(len, figures), default=0)
+        lines += [f"  {_name(key, token).ljust(width + 16)}{_value(value)}" for key, value in figures.items()]
+    if training.path is None or not training.path.is_file():
+        return "\n".join(lines)
+    with Trace(training.path) as trace:
+        entries, sha256 = trace.header["steps"], trace.sha256
+    lines += ["", *_sparsity(entries)]
+    lines += ["", f"{training.path}  {training.path.stat().st_size:,} bytes", f"sha256 {sha256}"]
+    return "\n".join(lines)
+
+
+def _name(key: str, token: str) -> str:
+    words = key.replace("_", " ").replace("valid ", "validation ").replace("bleu", "BLEU")
+    return f"{words} (nats per {token})" if words.endswith("loss") else words
+
+
+def _value(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _sparsity(entries: list[dict[str, Any]]) -> list[str]:
+    """Table the mean share of zeros by layer; layers of different kinds have different gates."""
+    told = [entry for entry in entries if entry.get("sparsity")]
+    told = [entry for entry in told if entry["step"] > 1] or told
+    if not told:
+        return ["no step was recorded"]
+    shares: dict[str, dict[str, list[float]]] = {}
+    for entry in told:
+        for layer, gates in entry["sparsity"].items():
+            for gate, share in gates.items():
+                shares.setdefault(layer, {}).setdefault(gate, []).append(share)
+    width = max(map(len, shares))
+    lines = [f"zeros in the gate gradients, mean over {len(told)} recorded steps"]
+    for layer, gates in shares.items():
+        means = {gate: sum(found) / len(found) for gate, found in gates.items()}
+        cells = "".join(f"  {gate} {mean:6.1%}" for gate, mean in means.items())
+        lines.append(f"{layer.ljust(width)}{cells}  all {sum(means.values()) / len(means):6.1%}")
+    return lines
