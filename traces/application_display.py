@@ -33,7 +33,8 @@ def report(training: Training, token: str) -> str:
         return "\n".join(lines)
     with Trace(training.path) as trace:
         entries, sha256 = trace.header["steps"], trace.sha256
-    lines += ["", *_sparsity(entries)]
+        gates = {layer.name: layer.gate_order for layer in trace.layers}
+    lines += ["", *_sparsity(entries, gates)]
     lines += ["", f"{training.path}  {training.path.stat().st_size:,} bytes", f"sha256 {sha256}"]
     return "\n".join(lines)
 
@@ -47,21 +48,19 @@ def _value(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _sparsity(entries: list[dict[str, Any]]) -> list[str]:
+def _sparsity(entries: list[dict[str, Any]], gates: dict[str, tuple[str, ...]]) -> list[str]:
     """Table the mean share of zeros by layer; layers of different kinds have different gates."""
     told = [entry for entry in entries if entry.get("sparsity")]
     told = [entry for entry in told if entry["step"] > 1] or told
     if not told:
         return ["no step was recorded"]
-    shares: dict[str, dict[str, list[float]]] = {}
-    for entry in told:
-        for layer, gates in entry["sparsity"].items():
-            for gate, share in gates.items():
-                shares.setdefault(layer, {}).setdefault(gate, []).append(share)
-    width = max(map(len, shares))
+    width = max(map(len, gates))
     lines = [f"zeros in the gate gradients, mean over {len(told)} recorded steps"]
-    for layer, gates in shares.items():
-        means = {gate: sum(found) / len(found) for gate, found in gates.items()}
-        cells = "".join(f"  {gate} {mean:6.1%}" for gate, mean in means.items())
-        lines.append(f"{layer.ljust(width)}{cells}  all {sum(means.values()) / len(means):6.1%}")
+    for layer, order in gates.items():
+        # A step in which a layer did not run says nothing of it.
+        shares = [entry["sparsity"][layer] for entry in told if layer in entry["sparsity"]]
+        if shares:
+            means = {gate: sum(share[gate] for share in shares) / len(shares) for gate in order}
+            cells = "".join(f"  {gate} {mean:6.1%}" for gate, mean in means.items())
+            lines.append(f"{layer.ljust(width)}{cells}  all {sum(means.values()) / len(means):6.1%}")
     return lines
