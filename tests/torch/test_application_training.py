@@ -1,5 +1,6 @@
 """The training loop: seeds, early stopping, normalisation, signals, divergence, and what it tells the recorder."""
 
+import dataclasses
 import math
 import signal
 from contextlib import contextmanager
@@ -229,6 +230,14 @@ def test_thresholds_act_without_a_trace_too(frontend):
     frontend.calls.clear()
     train(Scripted(), settings(policy=Off(), eval_every=0))
     assert frontend.calls == []
+
+
+def test_attention_is_asked_for_where_a_model_has_it(frontend, cats):
+    for cell, asked in (("gru", {}), ("transformer", {"attention": True})):
+        application = LanguageModelling(dataclasses.replace(cats, cell=cell, heads=2))
+        train(application, TrainingSettings(policy=Fixed(1e-4), steps=1, eval_every=0))
+        options = frontend.calls.pop()[3]
+        assert {key: value for key, value in options.items() if key != "optimizer"} == asked
 
 
 def test_a_trace_is_not_overwritten_unless_asked(frontend, tmp_path):

@@ -73,6 +73,17 @@ def test_ordered_batches_hold_every_item_once_by_length(lengths, batch):
     assert [lengths[i] for i in items] == sorted(lengths)
 
 
+@given(st.integers(1, 60), st.integers(1, 8))
+def test_a_few_ordered_batches_are_spread_from_short_to_long(items, most):
+    every = [indices.tolist() for indices in ordered_batches(range(items), 2)]
+    few = [indices.tolist() for indices in ordered_batches(range(items), 2, most)]
+    assert len(few) == min(most, len(every))
+    places = [every.index(indices) for indices in few]
+    gaps = np.diff([-1, *places, len(every)])
+    assert (gaps[1:-1] >= 1).all()
+    assert gaps.max() <= -(-len(every) // len(few)) + 1
+
+
 @given(st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=6), min_size=1, max_size=5))
 def test_pad_keeps_every_sequence_and_fills_with_padding(sequences):
     padded, lengths = pad([np.array(sequence, np.int64) for sequence in sequences])

@@ -45,11 +45,21 @@ def shuffled_batches(lengths: Sequence[int], batch: int, seed: int, epoch: int) 
         yield batches[index]
 
 
-def ordered_batches(lengths: Sequence[int], batch: int) -> Iterator[Integers]:
-    """Go through all items once, from the shortest to the longest; the last batch may be smaller."""
+def ordered_batches(lengths: Sequence[int], batch: int, most: int = 0) -> Iterator[Integers]:
+    """Go through items once, from the shortest to the longest; the last batch may be smaller.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+    batch : int
+    most : int
+        Take so many batches at most, evenly from short to long; 0 takes all.
+    """
     order = np.argsort(np.asarray(lengths), kind="stable")
-    for start in range(0, len(order), batch):
-        yield order[start : start + batch]
+    batches = [order[start : start + batch] for start in range(0, len(order), batch)]
+    if most and most < len(batches):
+        batches = [batches[(2 * index + 1) * len(batches) // (2 * most)] for index in range(most)]
+    yield from batches
 
 
 def pad(sequences: Sequence[Integers]) -> tuple[Integers, Integers]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from traces.thresholds import Off
 from traces.torch_frontend.applications.application import Application
@@ -69,7 +70,10 @@ def attach(
         yield Attachment()
         return
     frontend = importlib.import_module("traces.torch_frontend")
-    frontend.sparsify(application.model, settings.policy, optimizer=optimizer)
+    # What a Transformer has in place of recurrent layers must be asked for.
+    attends = any(isinstance(module, nn.MultiheadAttention) for module in application.model.modules())
+    asked = {"attention": True} if attends else {}
+    frontend.sparsify(application.model, settings.policy, optimizer=optimizer, **asked)
     if path is None:
         yield Attachment()
         return

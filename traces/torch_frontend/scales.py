@@ -28,7 +28,8 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
         | {"dropout": 0.1, "patience": 20, "learning_rate": 0.0003},
     },
     "caption": {
-        "small": {"hidden": 128, "embedding": 64, "channels": 16, "image_size": 32, "batch": 32, "steps": 800},
+        "small": {"hidden": 128, "embedding": 64, "channels": 16, "image_size": 32, "batch": 32, "steps": 2500}
+        | {"learning_rate": 0.001},
         "medium": {"hidden": 256, "embedding": 128, "channels": 32, "image_size": 48, "batch": 32, "steps": 4000}
         | {"patience": 10, "learning_rate": 0.001},
         # The sizes of Vinyals et al.'s decoder (CVPR 2015; recalled); their encoder was a pretrained network.

@@ -14,7 +14,7 @@ from traces.schema import LARGEST_SIZE
 from traces.thresholds import Fixed, Policy
 
 RECURRENT_CELLS = ("lstm", "gru")
-LANGUAGE_MODEL_CELLS = (*RECURRENT_CELLS, "transformer")
+CELLS = (*RECURRENT_CELLS, "transformer")
 UNITS = ("char", "word")
 
 
@@ -178,7 +178,7 @@ class LanguageModelSettings(Settings):
     def __post_init__(self) -> None:
         problems = self.integers(dict.fromkeys(("layers", "hidden", "heads", "sequence", "batch", "least_count"), 1))
         problems += self.integers({"embedding": 0, "largest_vocabulary": 0})
-        problems += self.choices({"unit": UNITS, "cell": LANGUAGE_MODEL_CELLS}) + self.share("dropout")
+        problems += self.choices({"unit": UNITS, "cell": CELLS}) + self.share("dropout")
         if not problems and self.cell == "transformer" and self.hidden % self.heads:
             problems.append(Problem("hidden", repr(self.hidden), f"a multiple of the {self.heads} heads"))
         if self.tied and self.cell != "transformer" and self.embedding != self.hidden:
@@ -243,9 +243,12 @@ class TranslationSettings(Settings):
         Languages.
     data : str, optional
         Folder of the wheel of ``bible-alignments``.
-    cell : {"lstm", "gru"}
+    cell : {"lstm", "gru", "transformer"}
     layers, hidden, embedding : int
-        Of encoder and decoder; ``hidden`` is even, half of it for each direction of the encoder.
+        Of encoder and decoder; ``hidden`` is even, half of it for each direction of a recurrent encoder. A
+        Transformer's embedding is ``hidden`` wide whatever stands here.
+    heads : int
+        Heads of a Transformer's attention.
     dropout : float
     least_count : int
         Words that are rarer are ``<unk>``.
@@ -264,6 +267,7 @@ class TranslationSettings(Settings):
     layers: int = 1
     hidden: int = 128
     embedding: int = 64
+    heads: int = 4
     dropout: float = 0.2
     least_count: int = 1
     longest: int = 30
@@ -271,10 +275,12 @@ class TranslationSettings(Settings):
     batch: int = 32
 
     def __post_init__(self) -> None:
-        names = ("layers", "hidden", "embedding", "least_count", "longest", "beam", "batch")
-        problems = self.integers(dict.fromkeys(names, 1)) + self.choices({"cell": RECURRENT_CELLS})
+        names = ("layers", "hidden", "embedding", "heads", "least_count", "longest", "beam", "batch")
+        problems = self.integers(dict.fromkeys(names, 1)) + self.choices({"cell": CELLS})
         if not problems and self.hidden % 2:
             problems.append(Problem("hidden", repr(self.hidden), "an even number, half for each direction"))
+        elif not problems and self.cell == "transformer" and self.hidden % self.heads:
+            problems.append(Problem("hidden", repr(self.hidden), f"a multiple of the {self.heads} heads"))
         self.refuse(problems + self.share("dropout"))
 
 

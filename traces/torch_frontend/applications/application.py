@@ -69,7 +69,7 @@ class Application(Protocol):
         """Take the next training batch and run the model on it, in training mode."""
 
     def valid_loss(self, most_batches: int) -> float:
-        """Compute nats per token on the validation part, or on its first batches where the number is not 0."""
+        """Compute nats per token on the validation part, or on so many batches of it where the number is not 0."""
 
     def final(self) -> dict[str, Any]:
         """Judge the model as it is on the whole validation and test part."""

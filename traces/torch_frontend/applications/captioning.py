@@ -100,9 +100,7 @@ class Captioning:
         nats, tokens = 0.0, 0
         captions = [item.words[0] for item in items]
         with evaluating(self.model):
-            for number, indices in enumerate(ordered_batches([len(words) for words in captions], self.batch)):
-                if most_batches and number == most_batches:
-                    break
+            for indices in ordered_batches([len(words) for words in captions], self.batch, most_batches):
                 loss = self._loss([items[i] for i in indices], [captions[i] for i in indices])
                 nats, tokens = nats + loss.total, tokens + loss.tokens
         return nats / tokens

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from traces.corpora.batching import Integers, ordered_batches, pad, shuffled_batches
 from traces.corpora.pairs import Pair, load_pairs
@@ -15,6 +16,7 @@ from traces.errors import InputError
 from traces.torch_frontend.applications.application import Loss, evaluating, masked_loss, seeded
 from traces.torch_frontend.metrics import Links, alignment_error_rate, bleu, exact_matches
 from traces.torch_frontend.models.decoding import beam_search, greedy
+from traces.torch_frontend.models.transformer import TransformerTranslator
 from traces.torch_frontend.models.translation import Translator
 from traces.torch_frontend.settings import TranslationSettings
 
@@ -50,11 +52,8 @@ class Translation:
         self.sequence = max(max(len(pair.source), len(pair.target) + 1) for pair in self.train)
         self.source = Vocabulary((word for pair in self.train for word in pair.source), settings.least_count)
         self.target = Vocabulary((word for pair in self.train for word in pair.target), settings.least_count)
-        s = settings
         with seeded(seed):
-            self.model = Translator(
-                s.cell, len(self.source), len(self.target), s.embedding, s.hidden, s.layers, s.dropout
-            )
+            self.model = self._make_model()
         self._batches = self._shuffled(seed)
 
     def header(self) -> dict[str, Any]:
@@ -80,7 +79,7 @@ class Translation:
                 figures[f"{part}_bleu"], figures["bleu_signature"] = bleu(written, [[p.reference] for p in pairs])
                 figures[f"{part}_exact_matches"] = exact_matches(written, [[" ".join(p.target)] for p in pairs])
         aligned = [pair for pair in self.corpus.test if pair.links]
-        if aligned:
+        if aligned and self.settings.cell != "transformer":
             gold = [pair.links for pair in aligned]
             figures["test_alignment_error"] = alignment_error_rate(self.align(aligned), gold, gold)
             diagonal = [diagonal_links(pair) for pair in aligned]
@@ -109,7 +108,8 @@ class Translation:
     def align(self, pairs: Sequence[Pair]) -> list[Links]:
         """Link each target word to the source word that the attention weighs most when it is predicted.
 
-        The known target is read. Punctuation marks get no link: gold alignments have none for them.
+        For recurrent models, which have one attention. The known target is read. Punctuation marks get no link: gold
+        alignments have none for them.
         """
         links: dict[int, Links] = {}
         with evaluating(self.model):
@@ -121,6 +121,13 @@ class Translation:
                     links[index] = {(int(places[t, column]), t) for t in range(len(words)) if is_word(words[t])}
         return [links[index] for index in range(len(pairs))]
 
+    def _make_model(self) -> nn.Module:
+        s = self.settings
+        vocabularies = (len(self.source), len(self.target))
+        if s.cell == "transformer":
+            return TransformerTranslator(*vocabularies, s.hidden, s.layers, s.heads, s.dropout)
+        return Translator(s.cell, *vocabularies, s.embedding, s.hidden, s.layers, s.dropout)
+
     def _shuffled(self, seed: int) -> Iterator[Integers]:
         lengths = [len(pair.target) for pair in self.train]
         epoch = 0
@@ -131,14 +138,12 @@ class Translation:
     def _mean_loss(self, pairs: Sequence[Pair], most_batches: int) -> float:
         nats, tokens = 0.0, 0
         with evaluating(self.model):
-            for number, indices in enumerate(ordered_batches([len(pair.target) for pair in pairs], self.batch)):
-                if most_batches and number == most_batches:
-                    break
+            for indices in ordered_batches([len(pair.target) for pair in pairs], self.batch, most_batches):
                 loss, _ = self._loss([pairs[index] for index in indices])
                 nats, tokens = nats + loss.total, tokens + loss.tokens
         return nats / tokens
 
-    def _loss(self, pairs: Sequence[Pair]) -> tuple[Loss, torch.Tensor]:
+    def _loss(self, pairs: Sequence[Pair]) -> tuple[Loss, Any]:
         source, source_lengths = pad([self.source.encode(pair.source) for pair in pairs])
         numbers = [self.target.encode(pair.target) for pair in pairs]
         inputs, lengths = pad([np.append(BEGIN, one) for one in numbers])
