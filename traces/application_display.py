@@ -27,8 +27,9 @@ def report(training: Training, token: str) -> str:
     figures = dict(training.final)
     if figures:
         lines += ["", f"figures of the weights of step {figures.pop('step')}"]
-        width = max(map(len, figures), default=0)
-        lines += [f"  {_name(key, token).ljust(width + 16)}{_value(value)}" for key, value in figures.items()]
+        told = {_name(key, token): _value(value) for key, value in figures.items()}
+        width = max(map(len, told), default=0)
+        lines += [f"  {name.ljust(width)}  {value}" for name, value in told.items()]
     if training.path is None or not training.path.is_file():
         return "\n".join(lines)
     with Trace(training.path) as trace:

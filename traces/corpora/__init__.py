@@ -4,8 +4,6 @@
 split into training, validation and test parts that share nothing, and can say where it comes from.
 """
 
-from importlib import metadata
-
 from traces.corpora.text import NAMES, TEST_PLAYS, VALID_PLAYS, Corpus, load, split_by_position, strip_markdown
 
 __all__ = [
@@ -14,7 +12,6 @@ __all__ = [
     "VALID_PLAYS",
     "Corpus",
     "load",
-    "metadata",
     "split_by_position",
     "strip_markdown",
 ]
