@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-torch = pytest.importorskip("torch")
+# With a version, which this folder of the same name has not: it is a namespace package where PyTorch is missing.
+torch = pytest.importorskip("torch", minversion="2.4")
 
 from traces.corpora.vocabulary import BEGIN, END, PAD  # noqa: E402
 from traces.torch_frontend.models.captioning import Captioner  # noqa: E402

@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-torch = pytest.importorskip("torch")
+# With a version, which this folder of the same name has not: it is a namespace package where PyTorch is missing.
+torch = pytest.importorskip("torch", minversion="2.4")
 frontend = pytest.importorskip("traces.torch_frontend")
 if not hasattr(frontend, "record"):
     pytest.skip("needs the recorder of traces.torch_frontend", allow_module_level=True)

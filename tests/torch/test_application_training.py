@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-torch = pytest.importorskip("torch")
+# With a version, which this folder of the same name has not: it is a namespace package where PyTorch is missing.
+torch = pytest.importorskip("torch", minversion="2.4")
 
 from torch import nn  # noqa: E402
 
