@@ -17,6 +17,7 @@ from traces.torch_frontend.applications.application import evaluating  # noqa: E
 from traces.torch_frontend.applications.captioning import Captioning  # noqa: E402
 from traces.torch_frontend.applications.language_modelling import CASES, LanguageModelling, case_of  # noqa: E402
 from traces.torch_frontend.applications.translation import Translation, diagonal_links  # noqa: E402
+from traces.torch_frontend.metrics import alignment_error_rate  # noqa: E402
 from traces.torch_frontend.settings import (  # noqa: E402
     CaptioningSettings,
     LanguageModelSettings,
@@ -184,9 +185,12 @@ def test_translation_learns_word_by_word_and_its_attention_finds_the_words(sente
     assert application.header()["corpus"]["pairs"]["valid"] == len(application.corpus.valid)
     if cell == "transformer":
         return
-    pair = application.corpus.test[0]
-    (links,) = application.align([pair])
-    assert {t for _, t in links} == set(range(len(pair.target) - 1))  # all but the full stop
+    pairs = application.corpus.test
+    links = application.align(pairs)
+    for pair, found in zip(pairs, links, strict=True):
+        assert {t for _, t in found} == set(range(len(pair.target) - 1))  # all but the full stop
+    gold = [diagonal_links(pair) for pair in pairs]
+    assert alignment_error_rate(links, gold, gold) < 0.1
 
 
 def test_translation_of_the_same_pairs_does_not_depend_on_their_order(sentences):
