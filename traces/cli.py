@@ -7,10 +7,14 @@ from pathlib import Path
 
 import click
 
+from traces.application_commands import COMMANDS
 from traces.policy_command import policies
 from traces.record_commands import record
 
 __all__ = ["inspect", "policies", "record"]
+
+for command in COMMANDS:
+    record.add_command(command)
 
 
 @click.command()

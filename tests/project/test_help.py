@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from simulator.cli import COMMANDS
+from traces.cli import record
 
 HEAVY = ("pandas", "matplotlib", "numba", "torch")
 
@@ -36,7 +37,7 @@ def ask(*words: str) -> tuple[int, str, list[str]]:
         ("simulate",),
         ("skipstone",),
         *(("skipstone", name) for name in COMMANDS),
-        ("skipstone", "record", "char-lm"),
+        *(("skipstone", "record", name) for name in record.commands),
     ],
     ids=" ".join,
 )

