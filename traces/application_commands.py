@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import fields
 from typing import Any
 
 import click
@@ -18,8 +17,8 @@ from traces.application_options import (
     TRANSFORMER,
     WORDS,
     options,
-    policy_of,
 )
+from traces.policy_options import policy_of
 
 
 @click.command("torch-char-lm")
@@ -30,7 +29,7 @@ def torch_char_lm(**given: Any) -> None:
     `record char-lm` needs no PyTorch and can be resumed. Ctrl-C ends this one after the step at hand, with a complete
     trace.
     """
-    _record("char-lm", given, unit="char")
+    _record("torch-char-lm", given)
 
 
 @click.command("word-lm")
@@ -40,7 +39,7 @@ def word_lm(**given: Any) -> None:
 
     Ctrl-C ends it after the step at hand, with a complete trace.
     """
-    _record("word-lm", given, unit="word")
+    _record("word-lm", given)
 
 
 @click.command("transformer-lm")
@@ -50,7 +49,7 @@ def transformer_lm(**given: Any) -> None:
 
     Ctrl-C ends it after the step at hand, with a complete trace.
     """
-    _record("transformer-lm", given, cell="transformer")
+    _record("transformer-lm", given)
 
 
 @click.command("caption")
@@ -77,25 +76,21 @@ COMMANDS = (torch_char_lm, word_lm, transformer_lm, caption, translate)
 """To be added to the group `record`."""
 
 
-def _record(name: str, given: dict[str, Any], **fixed: Any) -> None:
+def _record(name: str, given: dict[str, Any]) -> None:
     """Make settings of what was given and the scale, train, and report."""
     from traces.application_display import report
     from traces.corpora.sources import optional_module
     from traces.record_display import show_progress
 
     torch = optional_module("torch", f"record {name}", "torch")
-    from traces.torch_frontend.scales import SCALES
-    from traces.torch_frontend.settings import TrainingSettings
+    from traces.torch_frontend.applications.making import make_application
     from traces.torch_frontend.training import train
 
     policy = policy_of(given.pop("threshold"), given.pop("policy"))
     out, scale, force, quiet, threads = (given.pop(key) for key in ("out", "scale", "force", "quiet", "threads"))
-    values = SCALES[name][scale] | fixed | {key: value for key, value in given.items() if value is not None}
-    names = {field.name for field in fields(TrainingSettings)}
-    training_settings = TrainingSettings(policy=policy, **{key: values.pop(key) for key in names & values.keys()})
     if threads is not None:
         torch.set_num_threads(threads)
-    application = _application(name, values, training_settings.seed)
+    application, training_settings = make_application(name, given, policy, scale)
     with show_progress(quiet) as observer:
         training = train(application, training_settings, out, force=force, observer=observer)
     if not quiet:
@@ -104,20 +99,3 @@ def _record(name: str, given: dict[str, Any], **fixed: Any) -> None:
         done = f"interrupted after step {training.step} of {training_settings.steps}"
         click.echo(f"{done}; {out} is complete up to there", err=True)
         sys.exit(128 + training.signal_number)  # as a shell reports a death by this signal
-
-
-def _application(name: str, values: dict[str, Any], seed: int) -> Any:
-    if name == "caption":
-        from traces.torch_frontend.applications.captioning import Captioning
-        from traces.torch_frontend.settings import CaptioningSettings
-
-        return Captioning(CaptioningSettings(**values), seed)
-    if name == "translate":
-        from traces.torch_frontend.applications.translation import Translation
-        from traces.torch_frontend.settings import TranslationSettings
-
-        return Translation(TranslationSettings(**values), seed)
-    from traces.torch_frontend.applications.language_modelling import LanguageModelling
-    from traces.torch_frontend.settings import LanguageModelSettings
-
-    return LanguageModelling(LanguageModelSettings(**values), seed)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from traces.errors import InputError
-from traces.thresholds import Fixed, Policy, from_mapping
+from traces.policy_options import POLICY, THRESHOLD
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Any], Any]
-
-DEFAULT_THRESHOLD = 1e-6
 
 SCALE_NAMES = ("small", "medium", "paper")
 
@@ -75,10 +71,8 @@ TRAINING = (
         show_default=True,
         help="Sizes and steps of everything that is left out: for two CPU cores, for patience, as published.",
     ),
-    option(
-        "--threshold", float, f"Gate gradients of at most this magnitude become zero. [default: {DEFAULT_THRESHOLD}]"
-    ),
-    option("--policy", str, 'When a gate gradient is zero, as JSON: {"kind": "fixed", "threshold": 1e-6}.'),
+    THRESHOLD,
+    POLICY,
     option("--steps", int, "Most optimiser steps."),
     option("--record-every", int, "Record step 1 and every N-th step."),
     option("--eval-every", int, "Validate every N steps, 0: never."),
@@ -105,22 +99,3 @@ def options(*groups: Sequence[Decorator]) -> Callable[[Command], Command]:
         return command
 
     return decorate
-
-
-def policy_of(threshold: float | None, text: str | None) -> Policy:
-    """Make the policy that ``--threshold`` or ``--policy`` asks for.
-
-    Raises
-    ------
-    InputError
-        Where both are given, or the policy is no JSON or no policy.
-    """
-    if text is None:
-        return Fixed(DEFAULT_THRESHOLD if threshold is None else threshold)
-    if threshold is not None:
-        raise InputError.of("--threshold and --policy", "both", "one of them")
-    try:
-        mapping = json.loads(text)
-    except ValueError as error:
-        raise InputError.of("--policy", f"{text!r} ({error})", 'JSON such as {"kind": "off"}') from None
-    return from_mapping(mapping)

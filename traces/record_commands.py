@@ -7,10 +7,7 @@ from pathlib import Path
 
 import click
 
-from traces.errors import InputError
-
-DEFAULT_THRESHOLD = 1e-6
-"""The paper's."""
+from traces.policy_options import POLICY, THRESHOLD, policy_of
 
 
 @click.group()
@@ -30,19 +27,8 @@ def record() -> None:
 @click.option("--hidden", default=256, show_default=True, help="Cells of each layer.")
 @click.option("--sequence", default=100, show_default=True, help="Time steps of a window.")
 @click.option("--batch", default=32, show_default=True, help="Parallel sequences.")
-@click.option(
-    "--threshold",
-    type=float,
-    default=None,
-    help="Gate gradients of at most this magnitude become zero; 0 changes nothing. Left out: "
-    f"{DEFAULT_THRESHOLD:g}, unless there is a --policy.",
-)
-@click.option(
-    "--policy",
-    default=None,
-    help="When a gate gradient becomes zero: kind=target,sparsity=0.8 or the like, a JSON object as in a trace's "
-    "header, or a .json file. `skipstone policies` lists them.",
-)
+@THRESHOLD
+@POLICY
 @click.option("--steps", default=2000, show_default=True, help="Optimiser steps.")
 @click.option("--record-every", default=100, show_default=True, help="Record step 1 and every N-th step.")
 @click.option("--optimizer", default="adam", show_default=True, help="adam or sgd.")
@@ -115,11 +101,6 @@ def char_lm(
     from traces.char_lm import CharLMSettings, record_char_lm
     from traces.numpy_frontend.blas_threads import set_threads
     from traces.record_display import report, show_progress
-    from traces.thresholds import Fixed
-    from traces.thresholds.text import parse_policy
-
-    if threshold is not None and policy is not None:
-        raise InputError.of("--threshold and --policy", "both", "one: a threshold is short for a policy")
 
     settings = CharLMSettings(
         corpus=corpus,
@@ -127,7 +108,7 @@ def char_lm(
         hidden=hidden,
         sequence=sequence,
         batch=batch,
-        policy=Fixed(DEFAULT_THRESHOLD if threshold is None else threshold) if policy is None else parse_policy(policy),
+        policy=policy_of(threshold, policy),
         steps=steps,
         record_every=record_every,
         optimizer=optimizer,

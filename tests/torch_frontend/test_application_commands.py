@@ -11,9 +11,9 @@ torch = pytest.importorskip("torch", minversion="2.4")
 import click  # noqa: E402
 
 from traces.application_commands import COMMANDS  # noqa: E402
-from traces.application_options import policy_of  # noqa: E402
 from traces.cli import record  # noqa: E402
 from traces.errors import InputError  # noqa: E402
+from traces.policy_options import policy_of  # noqa: E402
 from traces.thresholds import Fixed, Off  # noqa: E402
 from traces.torch_frontend import scales  # noqa: E402
 from traces.torch_frontend.settings import (  # noqa: E402
@@ -63,7 +63,7 @@ def test_policy_of_the_two_options():
     assert policy_of(None, '{"kind": "fixed", "threshold": 1e-3}') == Fixed(1e-3)
     with pytest.raises(InputError, match="found both"):
         policy_of(0.5, "{}")
-    with pytest.raises(InputError, match="expected JSON"):
+    with pytest.raises(InputError, match="expected kind=target"):
         policy_of(None, "kind: off")
     with pytest.raises(InputError, match="policy kind: found 'of'"):
         policy_of(None, '{"kind": "of"}')

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 SCALES: dict[str, dict[str, dict[str, Any]]] = {
-    "char-lm": {
+    "torch-char-lm": {
         "small": {"layers": 2, "hidden": 128, "sequence": 50, "batch": 32, "steps": 600, "learning_rate": 0.003},
         "medium": {"layers": 2, "hidden": 256, "sequence": 100, "batch": 32, "steps": 4000},
         "paper": {"layers": 3, "hidden": 256, "sequence": 100, "batch": 32, "steps": 20_000},
