@@ -65,13 +65,13 @@ def _application(run: StudyRun, path: Path) -> int:
 
     optional_module("torch", f"study of {run.application}", "torch").set_num_threads(1)
     from traces.torch_frontend.applications.making import make_application
+    from traces.torch_frontend.scales import SCALES
     from traces.torch_frontend.training import train as train_application
 
-    application, settings = make_application(
-        run.application,
-        dict(run.options),
-        policy=from_mapping(run.policy),
-        seed=run.seed,
-        recorded_steps=RECORDED_STEPS,
-    )
+    options = dict(run.options)
+    scale = options.pop("scale")
+    steps = options.get("steps", SCALES[run.application][scale]["steps"])
+    options |= {"record_every": max(1, steps // (RECORDED_STEPS - 1)), "eval_every": max(1, steps // CURVE_POINTS)}
+    options |= {"seed": run.seed}
+    application, settings = make_application(run.application, options, from_mapping(run.policy), scale)
     return train_application(application, settings, path, force=True).signal_number
