@@ -2,12 +2,15 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+TORCH_VENV ?= .venv-torch
+# What pip is to install as PyTorch: any build from 2.4 on will do, such as a CPU build that lies on the disk.
+TORCH ?= torch==2.13.0
 # BLAS threads busy-wait and fight over the cores with the test workers: one each.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # Where PYTHONDONTWRITEBYTECODE is set, each process would compile the sources of an editable install again (0.1 s).
 COMPILED := $(BIN)/python -m compileall -q simulator traces
 
-.PHONY: demo test test-slow bench lint types format schema samples clean
+.PHONY: demo test test-slow test-torch bench lint types format schema samples clean
 
 demo: $(VENV)/installed
 	$(BIN)/simulate --arch zero_skip --trace traces/samples/charlm_t1e-6.npz
@@ -18,8 +21,13 @@ test: lint types
 test-slow: $(VENV)/installed-dev
 	$(ONE_THREAD) $(BIN)/python -m pytest -m slow
 
-bench: $(VENV)/installed-dev
-	OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2 PYTHONPATH=tests $(BIN)/python -m benchmarks
+# An environment of its own, so that `make test` shows that nothing else needs PyTorch.
+test-torch: $(TORCH_VENV)/installed-torch
+	$(ONE_THREAD) $(TORCH_VENV)/bin/python -m pytest -n 2 tests/torch_frontend tests/traces/test_lstm_torch.py
+
+bench: $(TORCH_VENV)/installed-torch
+	OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2 PYTHONPATH=tests SKIPSTONE_TORCH_PYTHON=$(TORCH_VENV)/bin/python \
+		$(TORCH_VENV)/bin/python -m benchmarks
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -49,5 +57,12 @@ $(VENV)/installed-dev: pyproject.toml | $(BIN)/python
 	$(COMPILED)
 	touch $@ $(VENV)/installed
 
+$(TORCH_VENV)/installed-torch: pyproject.toml
+	$(PYTHON) -m venv $(TORCH_VENV)
+	$(TORCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(TORCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,torch,apps]"
+	$(TORCH_VENV)/bin/python -m compileall -q simulator traces
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TORCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

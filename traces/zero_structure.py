@@ -93,5 +93,5 @@ def step_structure(step: Step, layers: Iterable[Layer]) -> ZeroStructure:
     """Tell the zeros of all recorded layers of a step apart."""
     found = ZeroStructure()
     for layer in layers:
-        found += zero_structure(step.layers[layer.name].gate_gradient, step.valid_steps)
+        found += zero_structure(step.layers[layer.name].gate_gradient, step.valid_steps_of(layer.name))
     return found

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from traces.bitmask import BitMask
-from traces.zero_structure import ZeroStructure, zero_structure
+from traces.trace import Trace
+from traces.writer import TraceWriter
+from traces.zero_structure import ZeroStructure, step_structure, zero_structure
 
 
 def plain(mask: np.ndarray, valid: list[int] | None) -> ZeroStructure:
@@ -62,3 +66,17 @@ def test_a_mask_without_zeros_has_no_shares() -> None:
     found = zero_structure(BitMask.pack(np.ones((1, 1, 8), np.bool_)))
     assert found.zeros == 0
     assert set(found.shares().values()) == {0.0}
+
+
+def test_a_step_counts_the_real_rows_of_each_layer(tmp_path: Path) -> None:
+    layers = [{"name": name, "kind": "rnn", "input_size": 4, "hidden_size": 4} for name in ("encoder", "decoder")]
+    real = {"encoder": [3, 1], "decoder": [2, 2]}
+    masks = {name: np.ones((3, 2, 4), np.bool_) & (np.arange(3)[:, None] < real[name])[:, :, None] for name in real}
+    masks["decoder"][0, 0, 1] = False
+    header = {"layers": layers, "batch_size": 2, "sequence_length": 3}
+    with TraceWriter(tmp_path / "t.npz", header) as writer:
+        tensors = {name: {"gate_gradient": mask} for name, mask in masks.items()}
+        writer.add_step(1, tensors, layer_valid_steps=real)
+    with Trace(tmp_path / "t.npz") as trace:
+        found = step_structure(trace.step(1), trace.layers)
+    assert found == ZeroStructure(elements=(4 + 4) * 4, scattered=1)
