@@ -94,7 +94,7 @@ def sparsify(
         Where a layer cannot be replaced (an LSTM with projections, a subclass of the user's), none is there, or the
         model is sparsified already. The model is then as it was.
     """
-    if getattr(model, "sparsified", None) is not None or any(taps_of(model)):
+    if any(taps_of(model)):
         raise InputError.of(_named(model), "a model that is sparsified already", "each model once")
     rule, quantiser = from_mapping(policy), Quantiser.from_mapping(quantize)
     problems: list[Problem] = []
@@ -126,8 +126,10 @@ def sparsify(
 
 def taps_of(model: nn.Module) -> Iterator[Tap]:
     """List the layers of the trace."""
+    module: Any
     for module in model.modules():
-        yield from getattr(module, "taps", ())
+        if isinstance(module, tuple(CLASSES.values())):
+            yield from module.taps
 
 
 def _recurrent(model: nn.Module) -> list[tuple[str, nn.Module]]:
