@@ -23,6 +23,7 @@ class Pair(nn.Module):
         self.encoder = nn.ModuleDict({"lstm": nn.LSTM(3, 4, 2, bidirectional=True)})
         self.decoder = nn.GRUCell(8, 8)
         self.top = nn.Linear(8, 5)
+        self.taps = 3  # a word that filters use, too
 
 
 def test_names_are_module_paths_layers_and_directions():

@@ -9,13 +9,14 @@ import torch
 from torch import nn
 
 from traces.header import DenseLayer
-from traces.torch_frontend.attention import PROJECTIONS
+from traces.torch_frontend.attention import PROJECTIONS, SparseMultiheadAttention
 from traces.torch_frontend.clock import inside_backward
+from traces.torch_frontend.linear import SparseLinear
 from traces.torch_frontend.observation import Lengths
 
 
 class DenseWatch:
-    """Counts the rows that layers without a record multiply in a training step.
+    """Counts the rows that layers without a record multiply in a training step; those that never ran are no layers.
 
     Each ``nn.Linear`` that was not replaced is one, and each projection q, k, v, out of an ``nn.MultiheadAttention``.
 
@@ -28,16 +29,13 @@ class DenseWatch:
         self._modules = {
             path or "linear": module
             for path, module in model.named_modules()
-            if isinstance(module, nn.Linear) and not getattr(module, "taps", None)
+            if isinstance(module, nn.Linear) and not isinstance(module, SparseLinear)
         }
         self._attentions = {
             path or "attention": module
             for path, module in model.named_modules()
-            if isinstance(module, nn.MultiheadAttention) and not getattr(module, "taps", None)
+            if isinstance(module, nn.MultiheadAttention) and not isinstance(module, SparseMultiheadAttention)
         }
-        # Attention reads the weights of its output projection without calling it.
-        for name in self._attentions:
-            self._modules.pop(f"{name}.out_proj", None)
         self._rows: dict[str, int] = {}
         self._hooks: list[Any] = []
         self._counting = False

@@ -60,9 +60,8 @@ def sparsify(
     """Give layers of a model the same results and thresholded backward passes.
 
     ``nn.LSTM``, ``nn.GRU`` and ``nn.RNN`` and their cells are replaced, wherever they are in the model; linear layers
-    and attention on request. Modules,
-    parameters and state-dict keys stay the objects that they are, so an optimiser made before goes on working; a
-    module that several places share stays shared.
+    and attention on request. Modules, parameters and state-dict keys stay what they are, so an optimiser made before
+    goes on working; a module that several places share stays shared.
 
     Parameters
     ----------
@@ -94,7 +93,7 @@ def sparsify(
         Where a layer cannot be replaced (an LSTM with projections, a subclass of the user's), none is there, or the
         model is sparsified already. The model is then as it was.
     """
-    if getattr(model, "sparsified", None) is not None or any(taps_of(model)):
+    if any(taps_of(model)):
         raise InputError.of(_named(model), "a model that is sparsified already", "each model once")
     rule, quantiser = from_mapping(policy), Quantiser.from_mapping(quantize)
     problems: list[Problem] = []
@@ -113,21 +112,27 @@ def sparsify(
         clock.loss_scale = scale_of(loss_scale)
     layouts = [getattr(module, "batch_first", None) for module in model.modules()]
     first = next((layout for layout in layouts if isinstance(layout, bool)), False)
-    for path, module in found:
-        taps = [
+    # All of them before the first is used: a policy may refuse a layer.
+    taps = [
+        [
             Tap(name, kind, D, H, direction, rule.for_layer(name), clock, quantiser, batch_first=first)
             for name, kind, D, H, direction in _described(path, module)
         ]
+        for path, module in found
+    ]
+    for (_, module), own in zip(found, taps, strict=True):
         module.__class__ = CLASSES[type(module)]
-        module.taps = taps
+        module.taps = own
     model.sparsified = Replaced(rule, quantiser, clock, first)
     return model
 
 
 def taps_of(model: nn.Module) -> Iterator[Tap]:
     """List the layers of the trace."""
+    module: Any
     for module in model.modules():
-        yield from getattr(module, "taps", ())
+        if type(module) in CLASSES.values():
+            yield from module.taps
 
 
 def _recurrent(model: nn.Module) -> list[tuple[str, nn.Module]]:
