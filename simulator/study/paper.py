@@ -161,6 +161,16 @@ APPLICATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 """Label, command and options."""
 
 
+PRECISIONS: dict[str, dict[str, Any]] = {
+    "float32": {},
+    "bfloat16": {"precision": "bfloat16"},
+    "float16 with loss scale": {"precision": "float16"},
+    "dG of 8 bits, fixed point": {"quantize_bits": 8},
+    "dG of 4 bits, powers of two": {"quantize_bits": 4, "quantize_kind": "log"},
+}
+"""Label and options of `torch-char-lm`; the quantised ones follow Hubara et al. (arXiv 1609.07061) for dG alone."""
+
+
 def paper_study(scale: str = "small") -> tuple[Group, ...]:
     """List the tables of a study, and so its runs, at one of `SCALES`."""
     sizes = SCALES[scale]
@@ -252,6 +262,22 @@ def _applications(sizes: Scale) -> list[Condition]:
     return found
 
 
+def _precisions(sizes: Scale) -> list[Condition]:
+    """The same LSTM by PyTorch in low precision and with quantised gradients, each against float32 without a threshold.
+
+    So natural zeros stand in the rows without a threshold, those that it adds in the others.
+    """
+    found = []
+    for label, changes in PRECISIONS.items():
+        for name, policy in {"no threshold": OFF, "1e-06": fixed(THRESHOLD)}.items():
+            settings = {"scale": sizes.application_scale, **changes}
+            seeds = range(sizes.seeds_elsewhere)
+            runs = tuple(StudyRun("torch-char-lm", settings, policy, seed) for seed in seeds)
+            dense = tuple(StudyRun("torch-char-lm", {"scale": sizes.application_scale}, OFF, seed) for seed in seeds)
+            found.append(Condition(f"{label}, {name}", runs, dense))
+    return found
+
+
 _GROUPS: dict[str, tuple[str, Callable[[Scale], list[Condition]]]] = {
     "thresholds": ("Thresholds (the paper's main table)", _thresholds),
     "dense-sizes": ("Smaller dense networks", _dense_sizes),
@@ -265,6 +291,7 @@ _GROUPS: dict[str, tuple[str, Callable[[Scale], list[Condition]]]] = {
     "policies": ("Dynamic thresholds and other pruning", _policies(POLICIES)),
     "structures": ("Structured zeros", _policies(STRUCTURES)),
     "health": ("Careful and careless training", _health),
+    "precision": ("Low precision: natural zeros and the threshold's", _precisions),
     "applications": ("Other cells, tasks and models", _applications),
 }
 GROUPS = tuple(_GROUPS)

@@ -145,3 +145,22 @@ def test_a_translator_is_recorded_with_the_real_lengths_of_both_sides(tmp_path):
                 assert layer.gate_gradient.unpack().any()
         lengths = trace.step(1).info["layer_valid_steps"]
         assert [n + 1 for n in lengths["encoder.0"]] == lengths["decoder.0"]  # as many words, and a begin mark
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_low_precision_is_trained_and_recorded_as_computed(text, tmp_path, precision):
+    done = train(cats(text), training(precision=precision), tmp_path / "run.npz")
+    assert math.isfinite(done.final["test_loss"])
+    with Trace(tmp_path / "run.npz") as trace:
+        assert trace.header["precision"] == precision
+        scales = [entry.get("loss_scale") for entry in trace.header["steps"]]
+    assert all((scale is not None and scale > 1) == (precision == "float16") for scale in scales)
+
+
+def test_quantised_gradients_are_told_in_header_and_causes(text, tmp_path):
+    options = {"quantize_bits": 3, "policy": Off()}
+    train(cats(text), training(**options), tmp_path / "run.npz")
+    with Trace(tmp_path / "run.npz") as trace:
+        assert trace.header["quantize"] == {"bits": 3, "kind": "fixed", "stochastic": False}
+        causes = trace.header["steps"][-1]["natural_zeros"]
+    assert all(found["quantised"] > 0 for found in causes.values())

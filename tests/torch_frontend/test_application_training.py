@@ -77,7 +77,7 @@ def test_early_stopping_gives_the_test_the_best_weights(losses, patience, taken,
 def test_without_validation_the_last_weights_are_the_models():
     done = train(Scripted(), settings(eval_every=0))
     assert done.final == {"step": 10, "test_loss": 10}
-    assert done.curve == {"step": [], "train_loss": [], "valid_loss": []}
+    assert done.curve == {"step": [], "train_loss": [], "valid_loss": [], "gradient_norm": []}
 
 
 @pytest.mark.parametrize(("how", "gradient"), [("mean", 1), ("batch", 3), ("sum", 6)])
@@ -234,11 +234,10 @@ def test_thresholds_act_without_a_trace_too(frontend):
 
 
 def test_attention_is_asked_for_where_a_model_has_it(frontend, cats):
-    for cell, asked in (("gru", {}), ("transformer", {"attention": True})):
+    for cell, asked in (("gru", False), ("transformer", True)):
         application = LanguageModelling(dataclasses.replace(cats, cell=cell, heads=2))
         train(application, TrainingSettings(policy=Fixed(1e-4), steps=1, eval_every=0))
-        options = frontend.calls.pop()[3]
-        assert {key: value for key, value in options.items() if key != "optimizer"} == asked
+        assert frontend.calls.pop()[3]["attention"] is asked
 
 
 def test_a_trace_is_not_overwritten_unless_asked(frontend, tmp_path):
@@ -253,3 +252,26 @@ def test_a_trace_is_not_overwritten_unless_asked(frontend, tmp_path):
     assert frontend.calls == []
     train(Scripted(), settings(eval_every=0), out, force=True)
     assert len(frontend.calls) == 2
+
+
+class Overflowing(Scripted):
+    """Its gradient is too large for float16 at the first loss scales."""
+
+    def train_loss(self):
+        weight = self.model.weight.sum()
+        return Loss((weight.half() * 60).float() * 6, 6, 2) if weight.requires_grad else Loss(weight, 6, 2)
+
+
+def test_a_step_whose_scaled_gradient_overflows_is_tried_again_at_half_the_scale():
+    application = Overflowing()
+    done = train(application, settings(eval_every=0, steps=3, precision="float16"))
+    assert done.step == 3
+    assert float(application.model.weight.detach()) == pytest.approx(-3 * 60, rel=1e-3)  # three steps, not more
+
+
+@pytest.mark.parametrize(
+    "changes", [{"precision": "int8"}, {"quantize_bits": 1}, {"quantize_bits": 17}, {"quantize_kind": "linear"}]
+)
+def test_wrong_precisions_are_refused(changes):
+    with pytest.raises(InputError):
+        settings(**changes)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -312,13 +314,13 @@ def test_two_recordings_of_a_model_at_once_are_refused(tmp_path):
         assert trace.steps == (1,)
 
 
+@dataclass(frozen=True)
 class Asked(Policy):
     """Notes when it is asked, and drops nothing."""
 
-    kind = "asked"
+    times: list = field(default_factory=list)
 
-    def __init__(self):
-        self.times = []
+    kind: ClassVar[str] = "asked"
 
     def to_mapping(self):
         return {"kind": "asked"}

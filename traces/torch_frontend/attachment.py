@@ -47,6 +47,7 @@ def attach(
     optimizer: torch.optim.Optimizer,
     path: Path | None,
     facts: Mapping[str, Any],
+    loss_scale: Any = None,
 ) -> Iterator[Attachment]:
     """Threshold a model's gate gradients from now on, and record them for a while.
 
@@ -61,19 +62,23 @@ def attach(
         The trace; None records nothing. The layers then stay PyTorch's own where the policy never drops anything.
     facts : mapping
         What the trace's header says beside what the recorder knows.
+    loss_scale : GradScaler, optional
+        By what the loss is multiplied before it is differentiated.
 
     Yields
     ------
     Attachment
     """
-    if path is None and isinstance(settings.policy, Off):
+    if path is None and isinstance(settings.policy, Off) and settings.quantize is None:
         yield Attachment()
         return
     frontend = importlib.import_module("traces.torch_frontend")
     # What a Transformer has in place of recurrent layers must be asked for.
     attends = any(isinstance(module, nn.MultiheadAttention) for module in application.model.modules())
-    asked = {"attention": True} if attends else {}
-    frontend.sparsify(application.model, settings.policy, optimizer=optimizer, **asked)
+    frontend.sparsify(
+        application.model, settings.policy,
+        optimizer=optimizer, attention=attends, quantize=settings.quantize, loss_scale=loss_scale,
+    )  # fmt: skip
     if path is None:
         yield Attachment()
         return

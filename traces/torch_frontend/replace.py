@@ -112,13 +112,15 @@ def sparsify(
         clock.loss_scale = scale_of(loss_scale)
     layouts = [getattr(module, "batch_first", None) for module in model.modules()]
     first = next((layout for layout in layouts if isinstance(layout, bool)), False)
-    # All of them before the first is used: a policy may refuse a layer.
+    # All of them before the first is used: a policy may refuse a layer, or name one that is not there.
+    described = [list(_described(path, module)) for path, module in found]
+    asked = iter(rule.for_layers([name for own in described for name, *_ in own]))
     taps = [
         [
-            Tap(name, kind, D, H, direction, rule.for_layer(name), clock, quantiser, batch_first=first)
-            for name, kind, D, H, direction in _described(path, module)
+            Tap(name, kind, D, H, direction, next(asked), clock, quantiser, batch_first=first)
+            for name, kind, D, H, direction in own
         ]
-        for path, module in found
+        for own in described
     ]
     for (_, module), own in zip(found, taps, strict=True):
         module.__class__ = CLASSES[type(module)]

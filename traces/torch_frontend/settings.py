@@ -16,6 +16,7 @@ from traces.thresholds import Fixed, Policy
 RECURRENT_CELLS = ("lstm", "gru")
 CELLS = (*RECURRENT_CELLS, "transformer")
 UNITS = ("char", "word")
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 class Settings:
@@ -90,6 +91,13 @@ class TrainingSettings(Settings):
     loss_normalisation : {"mean", "batch", "sum"}
         The loss that is differentiated: the mean over all tokens, the mean over the batch of the sum over tokens, or
         the sum. An absolute threshold means something only together with it.
+    precision : {"float32", "bfloat16", "float16"}
+        Of products and activations, by PyTorch's autocast; float16 with a loss scale that adapts itself. Parameters
+        and optimiser stay float32.
+    quantize_bits : int
+        Quantise dG to so many bits before its threshold, 2 to 16; 0 for not at all.
+    quantize_kind : {"fixed", "log"}
+        See `traces.torch_frontend.precision.Quantiser`.
 
     Raises
     ------
@@ -109,18 +117,29 @@ class TrainingSettings(Settings):
     clip: float = 5.0
     seed: int = 0
     loss_normalisation: str = "mean"
+    precision: str = "float32"
+    quantize_bits: int = 0
+    quantize_kind: str = "fixed"
 
     def __post_init__(self) -> None:
         if self.learning_rate is None:
             object.__setattr__(self, "learning_rate", LEARNING_RATES.get(self.optimizer, 1.0))
         problems = self.integers({"steps": 1, "record_every": 1})
         problems += self.integers({"eval_every": 0, "eval_batches": 0, "patience": 0, "seed": 0})
-        problems += self.choices({"loss_normalisation": tuple(LOSS_NORMALISATIONS)})
+        problems += self.choices({"loss_normalisation": tuple(LOSS_NORMALISATIONS), "precision": PRECISIONS})
+        problems += self.choices({"quantize_kind": ("fixed", "log")}) + self.integers({"quantize_bits": 0})
+        if not problems and self.quantize_bits and not 2 <= self.quantize_bits <= 16:
+            problems.append(Problem("quantize bits", repr(self.quantize_bits), "from 2 to 16, or 0 for none"))
         if not (math.isfinite(self.clip) and self.clip >= 0):
             problems.append(Problem("clip", repr(self.clip), "a finite number of at least 0, 0 for none"))
         if self.patience and not self.eval_every:
             problems.append(Problem("patience", repr(self.patience), "0 where eval every is 0: nothing is validated"))
         self.refuse(problems + optimizer_problems(self.optimizer, self.rate, self.momentum))
+
+    @property
+    def quantize(self) -> dict[str, Any] | None:
+        """How dG is quantised, as `sparsify` takes it."""
+        return {"bits": self.quantize_bits, "kind": self.quantize_kind} if self.quantize_bits else None
 
     @property
     def rate(self) -> float:

@@ -67,7 +67,7 @@ class Training:
     signal_number : int
         Of the signal that ended it; 0 for the other reasons.
     curve : dict
-        ``step``, ``train_loss`` and ``valid_loss``, nats per token.
+        ``step``, ``train_loss`` and ``valid_loss`` in nats per token, and ``gradient_norm`` before clipping.
     final : dict
         The application's figures of the best weights, and ``step``, at which they were reached; empty after a signal.
     """
@@ -125,7 +125,7 @@ def train(
         stop_on_signals() as stop,
         seeded(settings.seed),
     ):
-        with attach(application, settings, run.optimizer, path, facts) as attachment:
+        with attach(application, settings, run.optimizer, path, facts, run.scaler) as attachment:
             stopped = run.steps(attachment, stop, observer)
         run.restore_best()
         final = {} if stopped == "signal" else {"step": run.best_step, **application.final()}
@@ -141,8 +141,12 @@ class _Run:
         self.application, self.settings = application, settings
         self.parameters: list[Tensor] = list(application.model.parameters())
         self.optimizer = make_optimizer(settings, self.parameters)
-        self.curve: Curve = {"step": [], "train_loss": [], "valid_loss": []}
-        self.losses: list[float] = []  # since the last point of the curve
+        self.device = self.parameters[0].device.type
+        self.scaler = torch.amp.GradScaler(self.device, enabled=settings.precision == "float16")
+        self.curve: Curve = {"step": [], "train_loss": [], "valid_loss": [], "gradient_norm": []}
+        # Since the last point of the curve.
+        self.losses: list[float] = []
+        self.norms: list[float] = []
         self.step = self.best_step = 0
         self.best_loss = math.inf
         self.best_weights: dict[str, Any] | None = None
@@ -174,22 +178,36 @@ class _Run:
             self.application.model.load_state_dict(self.best_weights)
 
     def _take_step(self, attachment: Attachment) -> float:
-        """Train one step; returns nats per token before it."""
+        """Train one step; returns nats per token before it.
+
+        Under a loss scale, a gradient that overflows is no step: the scale is halved, and the next batch is tried.
+        """
         settings, number = self.settings, self.step + 1
+        low = settings.precision != "float32"
         self.application.model.train()
-        self.optimizer.zero_grad()
-        loss = self.application.train_loss()
-        loss.normalised(settings.loss_normalisation).backward()
-        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, settings.clip or math.inf))
-        nats = loss.total / loss.tokens
-        if not (math.isfinite(nats) and math.isfinite(norm)):
-            found = f"a loss of {nats} and a gradient norm of {norm}"
-            hint = "a smaller learning rate, or clipping"
-            raise InputError.of(f"training step {number}", found, "finite numbers", hint)
-        attachment.loss(nats)
-        self.optimizer.step()
+        while True:
+            self.optimizer.zero_grad()
+            with torch.autocast(self.device, getattr(torch, settings.precision) if low else None, enabled=low):
+                loss = self.application.train_loss()
+            self.scaler.scale(loss.normalised(settings.loss_normalisation)).backward()
+            self.scaler.unscale_(self.optimizer)
+            norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, settings.clip or math.inf))
+            nats = loss.total / loss.tokens
+            scale = float(self.scaler.get_scale())
+            overflowed = self.scaler.is_enabled() and math.isfinite(nats) and not math.isfinite(norm) and scale > 1
+            if not (overflowed or (math.isfinite(nats) and math.isfinite(norm))):
+                found = f"a loss of {nats} and a gradient norm of {norm}"
+                hint = "a smaller learning rate, or clipping"
+                raise InputError.of(f"training step {number}", found, "finite numbers", hint)
+            if not overflowed:
+                attachment.loss(nats)
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            if not overflowed:
+                break
         self.step = number
         self.losses.append(nats)
+        self.norms.append(norm)
         return nats
 
     def _validate(self) -> float:
@@ -198,7 +216,8 @@ class _Run:
         self.curve["step"].append(self.step)
         self.curve["train_loss"].append(sum(self.losses) / len(self.losses))
         self.curve["valid_loss"].append(valid_loss)
-        self.losses = []
+        self.curve["gradient_norm"].append(sum(self.norms) / len(self.norms))
+        self.losses, self.norms = [], []
         if valid_loss < self.best_loss:
             self.best_loss, self.best_step = valid_loss, self.step
             self.best_weights = copy.deepcopy(self.application.model.state_dict())
