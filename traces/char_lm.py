@@ -48,6 +48,20 @@ __all__ = ["CharLMSettings", "Progress", "Recording", "record_char_lm", "state_p
 CHECKPOINT_EVERY_SECONDS = 60.0
 
 
+STEP_STATISTICS = {
+    "sparsity": "gate_sparsity",
+    "natural_zeros": "natural_zeros",
+    "thresholded_zeros": "thresholded_zeros",
+    "zero_columns": "zero_columns",
+    "weight_gradient_cosine": "weight_gradient_cosine",
+    "recurrent_weight_gradient_cosine": "recurrent_weight_gradient_cosine",
+    "gradient_rms": "gradient_rms",
+    "gradient_histogram": "gradient_histogram",
+    "gate_histograms": "gate_histograms",
+}
+"""What a step's entry says of each layer, and the method of `LayerDiagnosis` that finds it."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """Where a recording stands after a step.
@@ -307,7 +321,8 @@ class _CharLMRun:
     def _record(self, writer: TraceWriter, number: int, loss: float, diagnoses: dict[str, LayerDiagnosis]) -> float:
         trainer = self.trainer
         inputs, _ = trainer.windows.window(trainer.position - 1)
-        tensors, sparsity, causes, cosines = {}, {}, {}, {}
+        tensors = {}
+        info: dict[str, dict[str, Any]] = {name: {} for name in STEP_STATISTICS}
         for name, diagnosis in diagnoses.items():
             layer = diagnosis.layer
             tensors[name] = {
@@ -316,18 +331,11 @@ class _CharLMRun:
                 "hidden": hidden_mask(layer),
                 "gate_gradient_values": gradient_values(layer) if self.settings.record_values else None,
             }
-            sparsity[name] = diagnosis.gate_sparsity()
-            causes[name] = diagnosis.natural_zeros()
-            cosines[name] = diagnosis.weight_gradient_cosine()
-        writer.add_step(
-            number,
-            tensors,
-            loss=loss,
-            sparsity=sparsity,
-            natural_zeros=causes,
-            weight_gradient_cosine=cosines,
-        )
-        return sum(share for gates in sparsity.values() for share in gates.values()) / (4 * len(sparsity))
+            for key, method in STEP_STATISTICS.items():
+                info[key][name] = getattr(diagnosis, method)()
+        writer.add_step(number, tensors, loss=loss, **info)
+        shares = [share for gates in info["sparsity"].values() for share in gates.values()]
+        return float(np.mean(shares))
 
     def _identity(self) -> dict[str, Any]:
         """Return what a resumed run must share: the settings, and the corpus by its content."""

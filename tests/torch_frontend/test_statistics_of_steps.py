@@ -11,8 +11,9 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
+from traces.histograms import EXPONENTS, FIRST_EXPONENT  # noqa: E402
 from traces.torch_frontend import record, sparsify  # noqa: E402
-from traces.torch_frontend.gradient_sums import EXPONENTS, FIRST_EXPONENT, exponent_counts  # noqa: E402
+from traces.torch_frontend.gradient_sums import exponent_counts  # noqa: E402
 from traces.trace import Trace  # noqa: E402
 
 T, B, D, H = 7, 3, 5, 6

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
+from traces import statistics
 from traces.bitmask import BitMask, packed_bytes
-from traces.numpy_frontend.lstm import GATES, LSTMLayer
+from traces.histograms import activation_histogram, gradient_histogram
+from traces.numpy_frontend.lstm import GATES, LSTMLayer, flat
 from traces.numpy_frontend.parameters import Floats, Integers
 from traces.numpy_frontend.zero_kernels import (
     SATURATED,
@@ -127,9 +130,41 @@ class LayerDiagnosis:
             The cosine of the angle between the two [rows, D] matrices; None where one is all zero.
         """
         layer = self.layer
-        raw = layer.input_weight_gradient(self._raw_rows).ravel().astype(np.float64)
         # Clipping may have scaled the gradient; the angle does not feel it.
-        dW = layer.gradients.W[self._rows].ravel().astype(np.float64)
-        norms = math.sqrt(float(raw @ raw)) * math.sqrt(float(dW @ dW))
-        # Rounding may carry the cosine of equal vectors just above 1.
-        return min(1.0, float(raw @ dW) / norms) if norms else None
+        return _cosine(layer.input_weight_gradient(self._raw_rows), layer.gradients.W[self._rows])
+
+    def recurrent_weight_gradient_cosine(self) -> float | None:
+        """Compare dU as `weight_gradient_cosine` compares dW."""
+        layer = self.layer
+        raw = self._raw_rows.reshape(len(self._rows), -1) @ flat(layer.hidden[:, :-1]).T
+        return _cosine(raw, layer.gradients.U[self._rows])
+
+    def thresholded_zeros(self) -> int:
+        """Count the elements that the threshold made zero."""
+        zeros: int = self.layer.dG.size - int(self._nonzeros.sum())
+        return zeros - int(self._causes.sum())
+
+    def zero_columns(self) -> float:
+        """Return the share of gate columns [t, k] that are zero in the whole batch."""
+        active = int(statistics.gate_columns(self.gradient_mask(), 4).sum())
+        return 1.0 - active / (4 * self.layer.H * self.layer.T)
+
+    def gradient_rms(self) -> float:
+        """Root mean square of dG before the threshold, of `COSINE_UNITS` units of each gate."""
+        return float(np.linalg.norm(self._raw_rows)) / math.sqrt(self._raw_rows.size)
+
+    def gradient_histogram(self) -> dict[str, Any]:
+        """Count the magnitudes of dG before the threshold, of `COSINE_UNITS` units of each gate, by their exponents."""
+        return gradient_histogram(self._raw_rows)
+
+    def gate_histograms(self) -> dict[str, list[int]]:
+        """Count the activations of `COSINE_UNITS` units of each gate in equal bins from -1 to 1."""
+        units = self._rows.reshape(4, -1)
+        return {gate: activation_histogram(self.layer.gates[:, units[g]]) for g, gate in enumerate(GATES)}
+
+
+def _cosine(raw: Floats, kept: Floats) -> float | None:
+    one, other = raw.ravel().astype(np.float64), kept.ravel().astype(np.float64)
+    norms = math.sqrt(float(one @ one)) * math.sqrt(float(other @ other))
+    # Rounding may carry the cosine of equal vectors just above 1.
+    return min(1.0, float(one @ other) / norms) if norms else None

@@ -10,11 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from traces.histograms import EXPONENTS, FIRST_EXPONENT
 from traces.torch_frontend.tap import Seen, Tensor
-
-FIRST_EXPONENT, EXPONENTS = -64, 80
-"""The histogram's bins: bin k counts elements with 2^(k - 64) <= |dG| < 2^(k - 63), k from 0 to 79. Smaller and larger
-elements are in the outermost bins, zeros in none."""
 
 COSINE_UNITS = 16
 """Units of each gate whose rows of dW and dU are compared, as `traces.numpy_frontend.diagnosis` does."""

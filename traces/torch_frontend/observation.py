@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from traces.histograms import ACTIVATION_BINS
 from traces.torch_frontend.gradient_sums import GradientSums
 from traces.torch_frontend.tap import Seen, Tensor
 
 Bools = npt.NDArray[np.bool_]
 Lengths = npt.NDArray[np.int64]
-ACTIVATION_BINS = 20
 MASKS = ("gate_gradient", "gate_gradient_hidden", "input", "hidden")
 
 
