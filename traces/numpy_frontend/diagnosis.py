@@ -147,7 +147,8 @@ class LayerDiagnosis:
     def zero_columns(self) -> float:
         """Return the share of gate columns [t, k] that are zero in the whole batch."""
         active = int(statistics.gate_columns(self.gradient_mask(), 4).sum())
-        return 1.0 - active / (4 * self.layer.H * self.layer.T)
+        share: float = active / (4 * self.layer.H * self.layer.T)
+        return 1 - share
 
     def gradient_rms(self) -> float:
         """Root mean square of dG before the threshold, of `COSINE_UNITS` units of each gate."""
