@@ -144,7 +144,7 @@ def test_attention_is_a_weighted_mean_in_plain_loops():
     logits, weights = model.attend(outputs, memory, real)
     for t in range(2):
         scores = torch.stack([outputs[t, 0] @ model.score.weight.T @ memory[s, 0] for s in range(2)])
-        expected = scores.softmax(dim=0)
+        expected = (scores / 6**0.5).softmax(dim=0)
         torch.testing.assert_close(weights[t, 0, :2], expected)
         context = expected[0] * memory[0, 0] + expected[1] * memory[1, 0]
         attended = torch.tanh(model.combine.weight @ torch.cat((context, outputs[t, 0])))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 # mypy: allow-subclassing-any
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +13,7 @@ from traces.torch_frontend.models.recurrent import State, recurrent_layers, run
 
 
 class Translator(nn.Module):
-    """LSTM or GRU encoder and decoder with global attention, score "general" (Luong et al., EMNLP 2015).
+    """LSTM or GRU encoder and decoder with global attention, score "general" (Luong et al., EMNLP 2015), scaled.
 
     The attention lies after the decoder's layers and does not feed back into them, so that one call of the
     recurrent layers does all time steps of a known target.
@@ -59,7 +61,9 @@ class Translator(nn.Module):
 
     def attend(self, outputs: Tensor, memory: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         """Look from decoder outputs [T, B, H] at the source; returns logits [T, B, V] and weights [T, B, S]."""
-        scores = torch.einsum("tbh,sbh->tbs", self.score(outputs), memory)
+        # Divided as Vaswani et al. do (NeurIPS 2017): undivided, the weights saturate early on one end of the source,
+        # whose state sums up the sentence, and learn no more.
+        scores = torch.einsum("tbh,sbh->tbs", self.score(outputs), memory) / math.sqrt(outputs.shape[2])
         weights = scores.masked_fill(~real.T[None], -torch.inf).softmax(dim=2)
         context = torch.einsum("tbs,sbh->tbh", weights, memory)
         attended = self.combine(torch.cat((context, outputs), dim=2)).tanh()
