@@ -120,12 +120,24 @@ def summary(condition: Condition, rows: Mapping[str, Row]) -> dict[str, Any]:
     return told
 
 
-def report(groups: Sequence[Group], rows: Mapping[str, Row], scale: str) -> str:
-    """Write all tables as a Markdown page; a run without a result yet is missing from its row."""
+def report(groups: Sequence[Group], rows: Mapping[str, Row], scale: str, figures: Sequence[str] = ()) -> str:
+    """Write all tables as a Markdown page; a run without a result yet is missing from its row.
+
+    Parameters
+    ----------
+    groups : sequence of Group
+    rows : mapping
+        Results by key.
+    scale : str
+    figures : sequence of str
+        Names of image files that stand beside the page.
+    """
     lines = [
         f"# The study, scale {scale}",
         "",
         EXPLAINED.format(*MACHINES),
+        "",
+        *(f"![{name.partition('.')[0].replace('_', ' ')}]({name})" for name in figures),
         "",
     ]
     for group in groups:

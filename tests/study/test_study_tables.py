@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 import pytest
 
 from simulator.study import StudyRun, report
+from simulator.study.figures import curves, quality_energy, write_figures
 from simulator.study.measuring import MACHINES
 from simulator.study.paper import OFF, fixed
 from simulator.study.runs import Condition, Group
@@ -103,3 +105,21 @@ def test_no_dense_network_as_good_is_said() -> None:
         Group("dense-sizes", "Smaller", (Condition("4 cells", members, members),)),
     ]
     assert "| threshold 1e-06 | 1.000 ± 0.000 | none |" in report(groups, rows, "small")
+
+
+def test_figures_draw_every_condition_and_are_the_same_bytes_again(tmp_path: Path) -> None:
+    rows = rows_of([2.02, 2.2, 3.03], [2.0, 2.0, 3.0])
+    for one in rows.values():
+        one["curve"] |= {"step": [1, 2, 3], "valid_loss": [3.0, 2.5, 2.0]}
+    groups = [Group("thresholds", "Thresholds", (CONDITION, Condition("threshold 0", DENSE, DENSE)))]
+    axes = curves(groups[0], rows)
+    assert [line.get_label() for line in axes.get_lines()] == ["threshold 1e-06", "threshold 0"]
+    assert axes.get_xlabel() == "optimiser steps"
+    marks = quality_energy(groups, rows)
+    assert {text.get_text() for text in marks.texts} == {"threshold 1e-06", "threshold 0"}
+    written = write_figures(groups, rows, tmp_path)
+    before = [path.read_bytes() for path in written]
+    assert [path.read_bytes() for path in write_figures(groups, rows, tmp_path)] == before
+    assert b"threshold 1e-06" in before[0]
+    assert write_figures(groups, {}, tmp_path) == []
+    assert all(f"]({path.name})" in report(groups, rows, "small", [p.name for p in written]) for path in written)
