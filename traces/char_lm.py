@@ -39,6 +39,7 @@ from traces.numpy_frontend.parameters import Floats, Integers
 from traces.numpy_frontend.settings import CharLMSettings
 from traces.numpy_frontend.state_file import load_state, save_state
 from traces.numpy_frontend.training import Trainer, Windows, bits_per_character, evaluate
+from traces.progress import Progress
 from traces.thresholds import restore_state, state_of
 from traces.trace import Trace
 from traces.writer import TraceWriter
@@ -60,29 +61,6 @@ STEP_STATISTICS = {
     "gate_histograms": "gate_histograms",
 }
 """What a step's entry says of each layer, and the method of `LayerDiagnosis` that finds it."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a recording stands after a step.
-
-    Attributes
-    ----------
-    step, steps : int
-        Steps taken and to be taken.
-    loss : float
-        Of this step, nats per character.
-    sparsity : float or None
-        Share of zeros in dG over all layers at the last recorded step; None before it.
-    valid_loss : float or None
-        Nats per character at the last point of the curve; None before it.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    sparsity: float | None
-    valid_loss: float | None
 
 
 @dataclass(frozen=True)

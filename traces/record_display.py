@@ -14,32 +14,9 @@ from traces.schema import GATE_ORDERS
 
 if TYPE_CHECKING:
     from traces.char_lm import Recording
+    from traces.progress import Progress
 
 PLAIN_LINE_EVERY_SECONDS = 10.0
-
-
-class Progress(Protocol):
-    """Where a training stands after a step, of whichever front-end."""
-
-    @property
-    def step(self) -> int:
-        """Steps taken."""
-
-    @property
-    def steps(self) -> int:
-        """Steps to be taken."""
-
-    @property
-    def loss(self) -> float:
-        """Of this step, nats per token."""
-
-    @property
-    def sparsity(self) -> float | None:
-        """Share of zeros in dG at the last recorded step, where it is known."""
-
-    @property
-    def valid_loss(self) -> float | None:
-        """Nats per token at the last point of the curve, where there is one."""
 
 
 class Observer(Protocol):

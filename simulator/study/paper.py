@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simulator.study.runs import Condition, Group, StudyRun
@@ -96,28 +96,15 @@ SCALES = {
         seeds_elsewhere=2,
         application_scale="medium",
     ),
-    "paper": Scale(
-        base={
-            **_COMMON,
-            "layers": 3,
-            "hidden": 256,
-            "sequence": 100,
-            "batch": 32,
-            "steps": 30_000,
-            "learning_rate": 0.002,
-        },
-        layers=(2, 6, 9),
-        hidden=(128, 512),
-        sequence=(25, 50),
-        batch=(8, 128),
-        corpora=("python-docs",),
-        learning_rate=(0.0005, 0.008),
-        small_hidden=(96, 128, 160, 192, 224),
-        seeds=5,
-        seeds_elsewhere=3,
-        application_scale="paper",
-    ),
 }
+SCALES["paper"] = replace(
+    SCALES["medium"],
+    base={**_PAPERS, "steps": 30_000},
+    small_hidden=(96, 128, 160, 192, 224),
+    seeds=5,
+    seeds_elsewhere=3,
+    application_scale="paper",
+)
 
 POLICIES: dict[str, dict[str, Any]] = {
     "target 80 %": {"kind": "target", "sparsity": 0.8},

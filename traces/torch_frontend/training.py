@@ -22,34 +22,12 @@ from torch import Tensor
 from traces.errors import InputError
 from traces.interruption import StopRequest, stop_on_signals
 from traces.numpy_frontend.language_model import LOSS_NORMALISATIONS
+from traces.progress import Progress
 from traces.torch_frontend.applications.application import Application, seeded
 from traces.torch_frontend.attachment import Attachment, attach, complete
 from traces.torch_frontend.settings import TrainingSettings
 
 Curve = dict[str, list[float]]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a training stands after a step.
-
-    Attributes
-    ----------
-    step, steps : int
-        Steps taken, and to be taken at most.
-    loss : float
-        Of this step, nats per token.
-    sparsity : float or None
-        None: the trace tells it.
-    valid_loss : float or None
-        Nats per token at the last point of the curve; None before it.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    sparsity: float | None
-    valid_loss: float | None
 
 
 @dataclass(frozen=True)
