@@ -12,11 +12,21 @@ from click.testing import CliRunner
 
 from traces.cli import record
 from traces.numpy_frontend.blas_threads import get_threads, set_threads
+from traces.thresholds.text import parse_policy
 from traces.trace import Trace
+from traces.zero_structure import step_structure
 
 SAMPLES = files("traces").joinpath("samples")
 README = SAMPLES.joinpath("README.md").read_text(encoding="utf-8")
 NAMES = ("charlm_t0.npz", "charlm_t1e-6.npz")
+APPLICATIONS = {
+    "wordlm_s80.npz": "test_perplexity",
+    "gru_s80.npz": "test_bits_per_character",
+    "translation_s80.npz": "test_bleu",
+    "captions_t1e-6.npz": "test_bleu",
+    "transformer_t1e-6.npz": "test_bits_per_character",
+}
+"""Recordings of PyTorch's applications, and the figure that each is judged by."""
 
 MOST_DIFFERENT_BITS = 0.001
 """Share of mask bits that may differ after one step on another machine. The weights are the same to the last
@@ -41,7 +51,7 @@ def commands():
     return {arguments[arguments.index("--out") + 1]: arguments for arguments in parsed}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *APPLICATIONS])
 def test_sample_has_the_size_and_digest_that_the_readme_states(name):
     raw = SAMPLES.joinpath(name).read_bytes()
     assert len(raw) <= 300_000
@@ -60,6 +70,30 @@ def test_sample_has_the_sparsity_that_the_readme_states(name):
                 shares[gate] = 100 * (1 - np.mean([m[..., start : start + layer.hidden_size] for m in masks]))
             row = " | ".join(f"{share:.1f}" for share in [*shares.values(), np.mean(list(shares.values()))])
             assert f"| `{name}` | {layer.name} | {row} |" in README
+
+
+@pytest.mark.parametrize(("name", "figure"), APPLICATIONS.items())
+def test_application_sample_has_the_figure_and_the_zeros_that_the_readme_states(name, figure):
+    with Trace(SAMPLES.joinpath(name)) as trace:
+        zeros = step_structure(trace.step(trace.steps[-1]), trace.layers)
+        places = " / ".join(f"{100 * share:.0f}" for share in zeros.shares().values())
+        row = next(line for line in README.splitlines() if line.startswith(f"| `{name}`"))
+        assert f"| {trace.header['final'][figure]:.2f} " in row
+        assert f"| {100 * zeros.sparsity:.1f} | {places} |" in row
+        assert trace.header["policy"] == parse_policy_of(name)
+
+
+def parse_policy_of(name):
+    arguments = commands()[name]
+    if "--policy" in arguments:
+        return parse_policy(arguments[arguments.index("--policy") + 1]).to_mapping()
+    return {"kind": "fixed", "threshold": float(arguments[arguments.index("--threshold") + 1])}
+
+
+def test_every_sample_has_a_command():
+    assert (
+        set(commands()) == {*NAMES, *APPLICATIONS} == {file.name for file in SAMPLES.iterdir() if ".npz" in file.name}
+    )
 
 
 def test_sample_with_the_threshold_learnt_as_well_as_the_one_without():
