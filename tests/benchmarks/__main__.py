@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import events, growth, kernels, memory, recording, replay, rival_runs, startup, sweep
+from benchmarks import events, growth, kernels, memory, recording, replay, rival_runs, startup, sweep, torch_layers
 from benchmarks.rows import Row, table
 
 MEASURES: tuple[Callable[[], list[Row]], ...] = (
@@ -17,6 +17,7 @@ MEASURES: tuple[Callable[[], list[Row]], ...] = (
     sweep.measure,
     startup.measure,
     recording.measure,
+    torch_layers.measure,  # last: PyTorch's threads stay
 )
 
 if __name__ == "__main__":
