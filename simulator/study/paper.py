@@ -40,6 +40,8 @@ class Scale:
         Of the headline rows, and of the others.
     application_scale : str
         Of the applications that PyTorch trains.
+    papers_steps : int
+        Optimiser steps of the runs of the paper's own sizes; 0 where all runs have them.
     """
 
     base: Mapping[str, Any]
@@ -53,6 +55,7 @@ class Scale:
     seeds: int
     seeds_elsewhere: int
     application_scale: str
+    papers_steps: int = 0
 
 
 _COMMON: dict[str, Any] = {
@@ -74,6 +77,7 @@ SCALES = {
         seeds=3,
         seeds_elsewhere=1,
         application_scale="small",
+        papers_steps=600,
     ),
     "medium": Scale(
         base={
@@ -161,7 +165,8 @@ PRECISIONS: dict[str, dict[str, Any]] = {
 def paper_study(scale: str = "small") -> tuple[Group, ...]:
     """List the tables of a study, and so its runs, at one of `SCALES`."""
     sizes = SCALES[scale]
-    return tuple(Group(name, title, tuple(make(sizes))) for name, (title, make) in _GROUPS.items())
+    groups = (Group(name, title, tuple(make(sizes))) for name, (title, make) in _GROUPS.items())
+    return tuple(group for group in groups if group.conditions)
 
 
 def _runs(sizes: Scale, changes: Mapping[str, Any], policy: Mapping[str, Any], seeds: int) -> tuple[StudyRun, ...]:
@@ -181,6 +186,16 @@ def _thresholds(sizes: Scale) -> list[Condition]:
     scaled = THRESHOLD * PAPERS_TOKENS / tokens
     every = {"0": OFF, **{f"{t:g}": fixed(t) for t in sorted({*THRESHOLDS, scaled})}}
     return [_condition(sizes, f"threshold {label}", {}, policy, sizes.seeds) for label, policy in every.items()]
+
+
+def _papers_size(sizes: Scale) -> list[Condition]:
+    """The paper's own sizes, for as many steps as this scale can bear."""
+    if not sizes.papers_steps:
+        return []
+    changes = {**_PAPERS, "steps": sizes.papers_steps}
+    every = {"0": OFF, **{f"{t:g}": fixed(t) for t in (1e-7, 1e-6, 1e-5)}}
+    steps = f"{sizes.papers_steps} steps"
+    return [_condition(sizes, f"threshold {label}, {steps}", changes, policy, 1) for label, policy in every.items()]
 
 
 def _varied(key: str, name: str, plural: str) -> Callable[[Scale], list[Condition]]:
@@ -267,6 +282,7 @@ def _precisions(sizes: Scale) -> list[Condition]:
 
 _GROUPS: dict[str, tuple[str, Callable[[Scale], list[Condition]]]] = {
     "thresholds": ("Thresholds (the paper's main table)", _thresholds),
+    "papers-size": ("The paper's sizes (3 x 256 cells, T 100, B 32), cut short", _papers_size),
     "dense-sizes": ("Smaller dense networks", _dense_sizes),
     "layers": ("Layers, threshold 1e-6", _varied("layers", "layers", "layers")),
     "cells": ("Cells of a layer, threshold 1e-6", _varied("hidden", "hidden", "cells")),

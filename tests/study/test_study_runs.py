@@ -27,7 +27,8 @@ def test_every_run_is_compared_with_a_dense_run_that_differs_in_its_policy_or_pr
 @pytest.mark.parametrize("scale", SCALES)
 def test_labels_are_unique_and_policies_are_known(scale: str) -> None:
     groups = paper_study(scale)
-    assert tuple(group.name for group in groups) == GROUPS
+    names = tuple(group.name for group in groups)
+    assert names == tuple(name for name in GROUPS if name != "papers-size" or scale == "small")
     for group in groups:
         labels = [condition.label for condition in group.conditions]
         assert len(set(labels)) == len(labels)
