@@ -23,6 +23,10 @@ COMMANDS = {
     "explain": ("simulator.commands.explain:explain", "Say how products are mapped, what was second, and why."),
     "sweep": ("simulator.commands.sweep:sweep", "Replay traces on a grid of machines."),
     "frontier": ("simulator.commands.frontier:frontier", "Find the rows of a sweep that no other row beats."),
+    "sensitivity": (
+        "simulator.commands.sensitivity:sensitivity",
+        "Say which axis of a sweep moves what, and how much.",
+    ),
     "study": ("simulator.commands.study:study", "Train many models: quality beside sparsity, cycles and energy."),
     "break-even": (
         "simulator.commands.break_even:break_even",

@@ -42,12 +42,11 @@ class ResultTable:
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """Columns that were set: the machine, the axes of the sweep, the trace and its steps; empty for another CSV."""
+        """Columns that were set: the machine, the axes of the sweep and the trace; empty for another CSV."""
         if not {"arch", "arch_digest", "trace"} <= set(self.columns):
             return ()
         first, last = self.columns.index("arch_digest") + 1, self.columns.index("trace")
-        steps = ("steps",) if "steps" in self.columns else ()
-        return ("arch", *self.columns[first:last], "trace", *steps)
+        return ("arch", *self.columns[first:last], "trace")
 
     @property
     def varied_axes(self) -> tuple[str, ...]:
