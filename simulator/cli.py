@@ -27,6 +27,7 @@ COMMANDS = {
         "simulator.commands.sensitivity:sensitivity",
         "Say which axis of a sweep moves what, and how much.",
     ),
+    "compare": ("simulator.commands.compare:compare", "Say what changed between runs, by how much, and why."),
     "study": ("simulator.commands.study:study", "Train many models: quality beside sparsity, cycles and energy."),
     "break-even": (
         "simulator.commands.break_even:break_even",

@@ -34,12 +34,16 @@ def said(name: str, value: float) -> str:
 
 
 def signed(name: str, difference: float) -> str:
-    """Say a difference of a measure, with its sign; nothing for none."""
+    """Say a difference of a measure with its sign, that of two shares in points."""
     if not difference:
         return "0"
-    return ("+" if difference > 0 else "-") + said(name, abs(difference))
+    points = any(word in name for word in SHARES)
+    amount = f"{100 * abs(difference):.1f} points" if points else said(name, abs(difference))
+    return ("+" if difference > 0 else "-") + amount
 
 
 def changed(share: float | None) -> str:
     """Say a relative change with its sign; a dash where there is none to tell."""
-    return "-" if share is None else f"{100 * share:+.1f} %"
+    if not share:
+        return "-" if share is None else "0.0 %"
+    return f"{100 * share:+.1f} %" if abs(share) >= 0.0005 else f"{'+' if share > 0 else '-'}<0.1 %"
