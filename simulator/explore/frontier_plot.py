@@ -38,9 +38,10 @@ def frontier_of_two(found: Frontier, ax: Axes | None = None) -> Axes:
 
         _, ax = pyplot.subplots(figsize=FIGURE_INCHES, layout="constrained")
     x, y = (objective.column for objective in found.objectives[:2])
+    x_unit, y_unit = (_unit(column, found) for column in (x, y))
 
     def marks(rows: list[TextRow]) -> tuple[list[float], list[float]]:
-        return [float(row[x]) for row in rows], [float(row[y]) for row in rows]
+        return [float(row[x]) / x_unit.size for row in rows], [float(row[y]) / y_unit.size for row in rows]
 
     ax.plot(*marks(list(found.considered)), "o", color=GREYS[5], markersize=3, label="beaten")
     sets: dict[tuple[str, ...], list[TextRow]] = {}
@@ -51,8 +52,8 @@ def frontier_of_two(found: Frontier, ax: Axes | None = None) -> Axes:
         label = numbers.shortened(", ".join(values), LONGEST_NAME) if len(sets) > 1 else "not beaten"
         colour = PALETTE[number % len(PALETTE)]
         ax.plot(*marks(rows), style, color=colour, markersize=5, linewidth=1.2, label=label)
-    ax.set_xlabel(_axis(x, found.objectives[0].direction))
-    ax.set_ylabel(_axis(y, found.objectives[1].direction))
+    ax.set_xlabel(_axis(x, x_unit, found.objectives[0].direction))
+    ax.set_ylabel(_axis(y, y_unit, found.objectives[1].direction))
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_axisbelow(True)
     ax.grid(color="#DDDDDD", linewidth=0.6)
@@ -60,5 +61,14 @@ def frontier_of_two(found: Frontier, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _axis(column: str, direction: str) -> str:
-    return f"{numbers.plain(column)} ({'less' if direction == 'min' else 'more'} is better)"
+def _unit(column: str, found: Frontier) -> numbers.Unit:
+    """Pick the unit in which a column is drawn, if its name has one."""
+    for suffix, units in (("_pj", numbers.ENERGY_UNITS), ("_us", numbers.TIME_UNITS), ("_bytes", numbers.BYTE_UNITS)):
+        if column.endswith(suffix):
+            return numbers.unit_for((float(row[column]) for row in found.considered), units)
+    return numbers.Unit("", 1)
+
+
+def _axis(column: str, unit: numbers.Unit, direction: str) -> str:
+    named = f" in {unit.name}" if unit.name else ""
+    return f"{numbers.plain(column)}{named} ({'less' if direction == 'min' else 'more'} is better)"
