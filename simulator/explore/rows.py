@@ -103,6 +103,8 @@ class ResultTable:
 
 def number(text: str) -> int | float | None:
     """Read a cell as a number; None where it is no finite one."""
+    if "_" in text:  # Python would read 1_000
+        return None
     for kind in (int, float):
         try:
             value = kind(text)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simulator.explore.rows import ResultTable, TextRow, cell, number, read_table
+from simulator.explore.rows import ResultTable, TextRow, number, read_table
 from simulator.report.result import SCHEMA_VERSION
 from traces.errors import InputError, nearest
 
 Number = int | float
 EXPECTED = "a report.json of `simulate --out`, or RESULTS.csv:KEY, a row of `skipstone sweep`"
 STALL = "stall: "
+LARGEST = 1e300
+"""No measure is beyond it, and JSON may hold any integer."""
 MEASURES = (
     "cycles_total", "time_us", "energy_total_pj", "dram_bytes", "macs_executed", "utilization", "energy_delay_js",
     "area_mm2", "sparsity", "speedup", "energy_saving", "bound_speedup",
@@ -93,7 +94,7 @@ def _of_row(text: str, table: ResultTable, key: str) -> Subject:
     if all(row.get(column) for column in traffic.values()):
         parts["dram_bytes"] = {name: _cell(table, row, place, column) for name, column in traffic.items()}
         measures["dram_bytes"] = sum(parts["dram_bytes"].values())
-    return Subject(text, {name: str(cell(name, row[name])) for name in named}, _ordered(measures), parts)
+    return Subject(text, {name: row[name] or "-" for name in named}, _ordered(measures), parts)
 
 
 def _cell(table: ResultTable, row: TextRow, place: int, name: str) -> Number:
@@ -167,7 +168,7 @@ class _Document:
 
     def number(self, *keys: str) -> Number:
         value = self.at(*keys)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:
             raise self.wrong(keys, "a finite number")
         return value
 

@@ -156,6 +156,7 @@ def test_the_table_tells_settings_parts_and_what_to_know(home: Path) -> None:
         ("x.json", '{"schema_version": 1, "cycles": {"total": 1}}', "cycles.stalls: found nothing"),
         ("x.json", '{"schema_version": 1, "cycles": {"stalls": {"drain": "many"}}}', "stalls.drain: found 'many'"),
         ("x.json", '{"schema_version": 1, "cycles": {"stalls": {"drain": NaN}}}', "finite number"),
+        ("x.json", '{"schema_version": 1, "cycles": {"stalls": {"drain": 1%s}}}' % ("0" * 400), "finite number"),
         ("x.csv:k", "a,b\n1,2\n", "'key'"),
         ("x.csv:k", "key,cycles_total,energy_total_pj\nj,1,2\n", "no valid row of the key 'k'"),
         ("x.csv:k", "key,cycles_total,energy_total_pj\nk1,1,2\nk2,1,2\n", "2 rows whose keys begin like this"),
