@@ -22,6 +22,12 @@ COMMANDS = {
     "simulate": ("simulator.commands.simulate:simulate", "Replay a trace on a machine: cycles, energy, savings."),
     "explain": ("simulator.commands.explain:explain", "Say how products are mapped, what was second, and why."),
     "sweep": ("simulator.commands.sweep:sweep", "Replay traces on a grid of machines."),
+    "frontier": ("simulator.commands.frontier:frontier", "Find the rows of a sweep that no other row beats."),
+    "sensitivity": (
+        "simulator.commands.sensitivity:sensitivity",
+        "Say which axis of a sweep moves what, and how much.",
+    ),
+    "compare": ("simulator.commands.compare:compare", "Say what changed between runs, by how much, and why."),
     "study": ("simulator.commands.study:study", "Train many models: quality beside sparsity, cycles and energy."),
     "break-even": (
         "simulator.commands.break_even:break_even",

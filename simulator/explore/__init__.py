@@ -3,6 +3,9 @@
 A space (`space`) is enumerated to points (`points`); each point becomes a row (`evaluate`) in a pool of
 processes (`pool`), and the rows a table (`table`). `sweeping` is the walk through all of it. `break_even` asks
 one machine from which share of zeros on it gains.
+
+What a table says is read from its file (`rows`): which rows no other one beats (`frontier`), which axis moves what
+(`sensitivity`), and what changed between two runs, reports or rows (`subjects`, `compare`).
 """
 
 from simulator.explore.break_even import find_break_even

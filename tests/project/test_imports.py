@@ -24,6 +24,7 @@ FLOORS = [
     {"simulator.report"},
     {"simulator.run"},
     {"simulator.explore", "simulator.validation"},
+    {"simulator.study"},
     {"simulator.commands", "simulator.cli"},
     {"simulator"},  # the front door: its __init__ may open any room
 ]

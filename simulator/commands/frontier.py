@@ -1,0 +1,149 @@
+"""`skipstone frontier`: the rows of a sweep that no other row beats."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from traces.errors import InputError
+
+if TYPE_CHECKING:
+    from simulator.explore.frontier import Frontier
+    from simulator.explore.rows import ResultTable
+
+PLOT_SUFFIXES = (".png", ".svg", ".pdf")
+PLOT_DPI = 150
+KEY_DIGITS = 10
+DEFAULT_OBJECTIVES = ("cycles_total", "energy_total_pj")
+
+
+@click.command("frontier", context_settings={"max_content_width": 100})
+@click.argument("results", metavar="RESULTS.csv")
+@click.option(
+    "--objective",
+    "objectives",
+    multiple=True,
+    metavar="COLUMN[:min|max]",
+    help="What counts; can be repeated. Savings, speed-ups and utilisation are to be large by default, the rest small. "
+    "Default: cycles_total and energy_total_pj.",
+)
+@click.option(
+    "--tolerance",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Relative difference that means nothing: rows that are behind by no more are kept, too.",
+)
+@click.option(
+    "--per",
+    multiple=True,
+    metavar="COLUMN",
+    help="Compare only rows that agree here; can be repeated. Default: trace and steps, where the table has them.",
+)
+@click.option("--plot", "plot_file", metavar="FILE.svg", help="Draw the first two objectives (.png, .svg or .pdf).")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option("--quiet", is_flag=True, help="No notes on stderr.")
+def frontier(
+    results: str,
+    objectives: tuple[str, ...],
+    tolerance: float,
+    per: tuple[str, ...],
+    plot_file: str | None,
+    form: str,
+    quiet: bool,
+) -> None:
+    """Find the rows of RESULTS.csv that no other row beats in every objective.
+
+    A row is dropped if another one is nowhere worse and somewhere better by more than the tolerance; ties are kept.
+    Exit codes: 0 done, 2 the input is at fault, 1 a bug.
+    """
+    from simulator.commands.simulate import print_text
+    from simulator.explore.frontier import Objective
+    from simulator.explore.frontier import frontier as find
+    from simulator.explore.rows import read_table
+    from simulator.report.files import check_writable
+
+    wanted = [Objective.parse(text) for text in objectives or DEFAULT_OBJECTIVES]
+    if plot_file is not None:
+        if Path(plot_file).suffix not in PLOT_SUFFIXES:
+            raise InputError.of("--plot", repr(plot_file), f"a file that ends in {', '.join(PLOT_SUFFIXES)}")
+        if len(wanted) < 2:
+            raise InputError.of("--plot", "one objective", "two or more, which can be drawn against each other")
+        check_writable(plot_file)
+    table = read_table(results)
+    found = find(table, wanted, tolerance, per or [name for name in ("trace", "steps") if name in table.columns])
+    if plot_file is not None:
+        _draw(found, Path(plot_file))
+        if not quiet:
+            click.echo(f"wrote {plot_file}", err=True)
+    print_text({"table": _table, "csv": _csv, "json": _json}[form](found, table))
+
+
+def _table(found: Frontier, table: ResultTable) -> str:
+    from simulator.explore.measures import said
+    from simulator.explore.text_table import text_table
+
+    key = ["key"] if "key" in table.columns else []
+    measures = [objective.column for objective in found.objectives]
+    settings = [name for name in table.varied_axes or found.per if name not in measures]
+    texts = [*key, *settings]
+    head = [*texts, *(str(objective) for objective in found.objectives)]
+    rows = [
+        [row[name][:KEY_DIGITS] if name == "key" else row[name] or "-" for name in texts]
+        + [said(name, float(row[name])) for name in measures]
+        for row in found.kept
+    ]
+    lines = text_table(head, rows, len(texts))
+    within = f", or by no more than {100 * found.tolerance:g} %" if found.tolerance else ""
+    apart = f"; apart for each {' and '.join(found.per)}" if found.per else ""
+    lines += ["", f"{len(found.kept)} of {len(found.considered)} rows, which no other one beats{within}{apart}."]
+    missing = found.without + table.left_out
+    if missing:
+        lines.append(f"{missing} left out: invalid, or without one of the objectives.")
+    return "\n".join(lines) + "\n"
+
+
+def _csv(found: Frontier, table: ResultTable) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, table.columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found.kept)
+    return text.getvalue()
+
+
+def _json(found: Frontier, table: ResultTable) -> str:
+    from simulator.explore.rows import cell
+
+    data = {
+        "schema_version": 1,
+        "objectives": [{"column": o.column, "direction": o.direction} for o in found.objectives],
+        "tolerance": found.tolerance,
+        "per": list(found.per),
+        "considered": len(found.considered),
+        "left_out": found.without + table.left_out,
+        "rows": [{name: cell(name, text) for name, text in row.items()} for row in found.kept],
+    }
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def _draw(found: Frontier, path: Path) -> None:
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from simulator.explore.frontier_plot import frontier_of_two
+    from simulator.report.files import write_bytes_atomically
+
+    figure = Figure(figsize=(7.6, 4.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    frontier_of_two(found, figure.subplots())
+    content = io.BytesIO()
+    dated = {"CreationDate": None} if path.suffix == ".pdf" else {"Date": None} if path.suffix == ".svg" else {}
+    with rc_context({"svg.hashsalt": "skipstone", "svg.fonttype": "none"}):  # the same figure gives the same bytes
+        figure.savefig(content, format=path.suffix[1:], dpi=PLOT_DPI, metadata=dated)
+    write_bytes_atomically(path, content.getvalue())

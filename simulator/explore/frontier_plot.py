@@ -1,0 +1,74 @@
+"""A plot of a frontier: every row a mark, those that nothing beats joined.
+
+matplotlib is imported when it is drawn; nothing is shown and no backend is chosen here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simulator.explore.frontier import Frontier
+from simulator.explore.rows import TextRow
+from simulator.report import numbers
+from simulator.report.plots import FIGURE_INCHES, GREYS, LONGEST_NAME, PALETTE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def frontier_of_two(found: Frontier, ax: Axes | None = None) -> Axes:
+    """Draw the first two objectives of a frontier against each other; with more, their set is drawn as marks alone.
+
+    Parameters
+    ----------
+    found : Frontier
+        With at least two objectives.
+    ax : Axes, optional
+        Where to draw; by default on a figure of its own.
+
+    Returns
+    -------
+    Axes
+        Grey marks are the rows that were considered; a colour is a value of `Frontier.per`.
+    """
+    if len(found.objectives) < 2:
+        raise ValueError("a frontier of one objective is a point")
+    if ax is None:
+        from matplotlib import pyplot
+
+        _, ax = pyplot.subplots(figsize=FIGURE_INCHES, layout="constrained")
+    x, y = (objective.column for objective in found.objectives[:2])
+    x_unit, y_unit = (_unit(column, found) for column in (x, y))
+
+    def marks(rows: list[TextRow]) -> tuple[list[float], list[float]]:
+        return [float(row[x]) / x_unit.size for row in rows], [float(row[y]) / y_unit.size for row in rows]
+
+    ax.plot(*marks(list(found.considered)), "o", color=GREYS[5], markersize=3, label="beaten")
+    sets: dict[tuple[str, ...], list[TextRow]] = {}
+    for row in found.kept:
+        sets.setdefault(tuple(row[name] for name in found.per), []).append(row)
+    style = "o-" if len(found.objectives) == 2 and not found.tolerance else "o"
+    for number, (values, rows) in enumerate(sets.items()):
+        label = numbers.shortened(", ".join(values), LONGEST_NAME) if len(sets) > 1 else "not beaten"
+        colour = PALETTE[number % len(PALETTE)]
+        ax.plot(*marks(rows), style, color=colour, markersize=5, linewidth=1.2, label=label)
+    ax.set_xlabel(_axis(x, x_unit, found.objectives[0].direction))
+    ax.set_ylabel(_axis(y, y_unit, found.objectives[1].direction))
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_axisbelow(True)
+    ax.grid(color="#DDDDDD", linewidth=0.6)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    return ax
+
+
+def _unit(column: str, found: Frontier) -> numbers.Unit:
+    """Pick the unit in which a column is drawn, if its name has one."""
+    for suffix, units in (("_pj", numbers.ENERGY_UNITS), ("_us", numbers.TIME_UNITS), ("_bytes", numbers.BYTE_UNITS)):
+        if column.endswith(suffix):
+            return numbers.unit_for((float(row[column]) for row in found.considered), units)
+    return numbers.Unit("", 1)
+
+
+def _axis(column: str, unit: numbers.Unit, direction: str) -> str:
+    named = f" in {unit.name}" if unit.name else ""
+    return f"{numbers.plain(column)}{named} ({'less' if direction == 'min' else 'more'} is better)"
