@@ -38,8 +38,7 @@ def paper(
     """
     from simulator.commands.sweep import progress
     from simulator.cpus import usable_cpus
-    from simulator.report.files import write_text_atomically
-    from simulator.study import GROUPS, Results, paper_study, report, run_study
+    from simulator.study import GROUPS, Results, paper_study, run_study, write_page
     from traces.errors import InputError, nearest
 
     for name in only:
@@ -55,9 +54,7 @@ def paper(
         return
     with progress(quiet, "runs") as observer:
         outcome = run_study(groups, out, workers or usable_cpus(), observer, keep_traces)
-    path = write_text_atomically(
-        outcome.results.path.with_name("report.md"), report(every, outcome.results.rows, scale)
-    )
+    path = write_page(every, outcome.results, scale)
     if not quiet:
         click.echo(f"wrote {path}", err=True)
     if outcome.signal_number:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from simulator.commands.study import study
-from simulator.study import Results, StudyRun, execution, run_study
+from simulator.study import Results, StudyRun, execution, paper_study, run_study, write_page
 from simulator.study.paper import OFF, fixed
 from simulator.study.runs import Condition, Group
 from simulator.study.training import InterruptedRunError
@@ -89,3 +90,11 @@ def test_the_command_lists_what_is_to_do_and_names_an_unknown_table(tmp_path: Pa
 def test_rows_are_plain_json(done: Path) -> None:
     for line in (done / "results.jsonl").read_text().splitlines():
         assert json.loads(line)["key"] in {SPARSE.key, DENSE.key}
+
+
+def test_the_page_has_every_table_and_every_figure_that_lies_beside_it(done: Path) -> None:
+    path = write_page([GROUP, *paper_study("small")], Results(done), "small")
+    text = path.read_text(encoding="utf-8")
+    assert "## Tiny" in text
+    named = set(re.findall(r"\]\(([^)]+[.]svg)\)", text))
+    assert named == {file.name for file in done.glob("*.svg")}
