@@ -18,21 +18,24 @@ PLAIN_LINE_EVERY_SECONDS = 10.0
 
 @click.command("sweep")
 @click.argument("space")
-@click.option("--out", required=True, help="Folder for results.csv.")
+@click.option("--out", required=True, help="Folder for results.csv, and for the store.")
+@click.option("--store", default=None, help="Folder of outcomes that sweeps may share; default: store in --out.")
+@click.option("--format", "file_format", type=click.Choice(["csv", "parquet"]), default="csv", help="Of the table.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes; default: one per core.")
 @click.option("--quiet", is_flag=True, help="No progress and no list of invalid points.")
-def sweep(space: str, out: str, workers: int | None, quiet: bool) -> None:
-    """Replay traces on a grid of machines, to one tidy table.
+def sweep(space: str, out: str, store: str | None, file_format: str, workers: int | None, quiet: bool) -> None:
+    """Replay traces on many machines, to one tidy table.
 
     SPACE is a space file, or the name of a shipped one such as depth_refill. Invalid combinations are rows
-    with a status and the reason. Ctrl-C keeps the finished rows. The table's bytes do not depend on
-    --workers.
+    with a status and the reason. Every outcome is kept in a store as it comes: after Ctrl-C or a kill, the same
+    command goes on where it was, and a space that has grown evaluates only what is new. The table's bytes depend
+    neither on --workers nor on what the store had.
     """
     from simulator.explore import load_space, run_sweep
 
     described = load_space(space)
     with progress(quiet, "points") as observer:
-        outcome = run_sweep(described, out, workers, observer)
+        outcome = run_sweep(described, out, workers, observer, store=store, file_format=file_format)
     if not quiet:
         _tell_invalid(outcome)
     wrote = f"{len(outcome.rows)} rows in {outcome.path}"
@@ -41,7 +44,8 @@ def sweep(space: str, out: str, workers: int | None, quiet: bool) -> None:
         click.echo(f"interrupted with {outcome.unfinished} of {outcome.points} points to go; {kept}", err=True)
         sys.exit(128 + outcome.signal_number)  # as a shell reports a death by this signal
     if not quiet:
-        click.echo(wrote, err=True)
+        had = f", {outcome.kept} of them from the store" if outcome.kept else ""
+        click.echo(wrote + had, err=True)
 
 
 def _tell_invalid(outcome: Outcome) -> None:
