@@ -66,7 +66,7 @@ def told(point: Point) -> Row:
         "arch": machine.name,
         "arch_digest": machine.digest,
         **dict(point.settings),
-        "trace": recorded.path.name,
+        "trace": recorded.name,
         "trace_sha256": recorded.sha256,
         "steps": f"{recorded.steps[0]}:{recorded.steps[-1] + 1}",
         "steps_replayed": len(recorded.steps),
@@ -81,7 +81,7 @@ def refused(refusal: Refusal) -> Row:
         "status": "invalid",
         "arch": refusal.machine,
         **dict(settings),
-        "trace": refusal.trace.name,
+        "trace": refusal.trace,
         "error": refusal.reason,
     }
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from simulator.cpus import usable_cpus
 from simulator.explore import table
 from simulator.explore.evaluate import Row, evaluate, refused, told
+from simulator.explore.grid import enumerate_grid, no_valid_point
 from simulator.explore.order import sharing_order
-from simulator.explore.points import Point, Refusal, enumerate_grid, no_valid_point
+from simulator.explore.points import Point, Refusal
 from simulator.explore.pool import run_points
 from simulator.explore.space import Space, load_space
 from simulator.explore.store import Store, code_digest
@@ -39,7 +40,7 @@ class Outcome:
     Attributes
     ----------
     axes : tuple of str
-        Paths of the axes.
+        Columns of what was varied, see `Space.columns`.
     rows : tuple of dict
         In the order of the grid, invalid ones among them; all of them, or those that were finished.
     points : int
@@ -119,7 +120,7 @@ def run_sweep(
     to_do = [(place, e) for place, e in enumerate(grid.entries) if isinstance(e, Point) and rows[place] is None]
     order, groups = sharing_order([point for _, point in to_do])
     points = [to_do[number] for number in order]
-    axes, all_points = tuple(axis.path for axis in space.axes), len(grid.points)
+    axes, all_points = space.columns, len(grid.points)
     before = all_points - len(points)
     done = before
 
