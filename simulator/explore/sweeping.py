@@ -107,8 +107,7 @@ def run_sweep(
     InputError
         If an axis is over a key that no machine has, a trace, `out` or `store` cannot be used, or no point is valid.
     """
-    if workers is not None and workers < 1:
-        raise InputError.of("workers", str(workers), "a whole number of at least 1")
+    check_workers(workers)
     encode = table.encoder(file_format)
     path = None
     if out is not None:
@@ -155,6 +154,18 @@ def run_sweep(
             raise InputError(no_valid_point(space.source, list(ended.invalid)))
         write()
     return ended
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse a number of processes below 1.
+
+    Raises
+    ------
+    InputError
+        If it is one.
+    """
+    if workers is not None and workers < 1:
+        raise InputError.of("workers", str(workers), "a whole number of at least 1")
 
 
 def open_store(points: Sequence[Point], out: PathLike | None, store: PathLike | None) -> Store | None:
