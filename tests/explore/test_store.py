@@ -63,6 +63,18 @@ sys.stdin.readline()
 run_sweep(space, sys.argv[2], 1, store=sys.argv[3])
 """
 
+KILLED_WITH_WORKERS = """\
+import os, signal, sys
+from simulator.explore import load_space, run_sweep
+
+def dies(done, total):
+    if done >= 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    run_sweep(load_space(sys.argv[1]), sys.argv[2], 2, dies)
+"""
+
 CELLS = st.dictionaries(
     st.sampled_from(["status", "cycles_total", "time_us", "error"]),
     st.one_of(st.none(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text()),
@@ -231,6 +243,21 @@ def test_a_killed_sweep_goes_on_where_it_was_to_the_same_bytes(
     assert sorted(kept) == sorted(at_once)
     texts = [(tmp_path / out / "results.csv").read_bytes() for out in ("at_once", "out")]
     assert texts[0] == texts[1]
+
+
+def test_a_sweep_killed_with_its_workers_under_way_goes_on_to_the_same_bytes(path: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"  # workers import it
+    script.write_text(KILLED_WITH_WORKERS)
+    words = [sys.executable, str(script), str(path), str(tmp_path / "out")]
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    space = sweeping.load_space(path)
+    resumed = run_sweep(space, tmp_path / "out", 1)  # the workers may still be about to end
+    whole = run_sweep(space, tmp_path / "at_once", 1)
+    assert resumed.kept >= 2
+    assert sorted(keys_in(tmp_path / "out" / "store")) == sorted(keys_in(tmp_path / "at_once" / "store"))
+    texts = [(tmp_path / out / "results.csv").read_bytes() for out in ("at_once", "out")]
+    assert texts[0] == texts[1]
+    assert len(whole.rows) == POINTS
 
 
 def test_a_second_run_evaluates_nothing_and_processes_write_what_one_does(
