@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -144,11 +145,20 @@ def test_wherever_a_kill_cuts_the_file_the_whole_lines_are_kept(data: st.DataObj
         assert sorted(keys_in(Path(home))) == list("abcde")
 
 
+class SlowStore(Store):
+    """Dawdles between reading what others wrote and writing: whoever holds no lock meets another one."""
+
+    def _take(self, raw: bytes) -> bytes:
+        rest = super()._take(raw)
+        time.sleep(0.0005)
+        return rest
+
+
 def test_many_writers_at_once_lose_nothing_and_write_nothing_twice(tmp_path: Path) -> None:
     keys = [str(number) for number in range(120)]
 
     def write(writer: int) -> None:
-        store = Store(tmp_path, "x")  # its own file description, so its own lock
+        store = SlowStore(tmp_path, "x")  # its own file description, so its own lock
         for key in keys[writer:] + keys[:writer]:
             store.add(key, {"text": key * 50})
 
