@@ -99,7 +99,9 @@ def parse_axis(path: str, data: object, say: Place) -> Axis:
     unknown = [key for key in data if key not in KEYS]
     if unknown:
         expected = f"one of {', '.join(KEYS)}"
-        hint = nearest(unknown[0], KEYS) or f"a mapping as a value stands in a list: [{shown(data)}]"
+        hint = nearest(unknown[0], KEYS)
+        if len(unknown) == len(data):
+            hint = f"a part is an axis of its own, {path}.{unknown[0]}; a mapping as a value stands in a list"
         raise InputError.of(say((unknown[0],), True), f"unknown key {unknown[0]!r}", expected, hint)
     if "values" in data:
         also = [key for key in ("from", "to", "step", "factor") if key in data]

@@ -204,14 +204,14 @@ def _below(say: Place, owner: tuple[str | int, ...], loc: tuple[str | int, ...],
 
 
 def _sources(
-    given: list[str] | dict[str, str], folder: Path, say: Place, problems: list[Problem]
+    given: list[Any] | dict[str, Any], folder: Path, say: Place, problems: list[Problem]
 ) -> tuple[Source, ...]:
     """Find the traces, and add to `problems` what is wrong with them."""
     names: dict[Path, str] = {}
     for key, reference in given.items() if isinstance(given, dict) else enumerate(given):
         where = say(("traces", key), False)
         try:
-            found = find_traces(reference, folder, where)
+            found = find_traces(_text(reference, where), folder, where)
         except InputError as error:
             problems += error.problems
             continue
@@ -223,9 +223,9 @@ def _sources(
     return tuple(Source(path, name) for path, name in names.items())
 
 
-def _phases(given: str | list[str] | dict[str, str] | None, say: Place, problems: list[Problem]) -> tuple[Phase, ...]:
+def _phases(given: str | list[Any] | dict[str, Any] | None, say: Place, problems: list[Problem]) -> tuple[Phase, ...]:
     """Read the ranges of steps, and add to `problems` what is wrong with them."""
-    places: list[tuple[tuple[str | int, ...], str, str | None]]
+    places: list[tuple[tuple[str | int, ...], Any, str | None]]
     if given is None:
         return (Phase(),)
     if isinstance(given, str):
@@ -237,10 +237,16 @@ def _phases(given: str | list[str] | dict[str, str] | None, say: Place, problems
     phases = []
     for loc, text, name in places:
         try:
-            phases.append(Phase(step_range(text), name))
+            phases.append(Phase(step_range(_text(text, say(loc, False))), name))
         except InputError as error:
             problems += [replace(p, where=say(loc, False)) for p in error.problems]
     return tuple(phases)
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise InputError.of(where, shown(value), "a text")
+    return value
 
 
 def _listed(value: object, handler: Callable[[object], Any]) -> Any:
@@ -257,7 +263,7 @@ def _listed(value: object, handler: Callable[[object], Any]) -> Any:
 
 
 def _listed_or_named(value: object, handler: Callable[[object], Any]) -> Any:
-    """Take a list as `_listed` does, or a mapping of names to texts."""
+    """Take a list as `_listed` does, or a mapping; what is in it is looked at where its place is known."""
     if isinstance(value, Mapping):
         if not value:
             raise wrong("an empty mapping", "at least one value")
@@ -294,10 +300,10 @@ class _SpaceFile(Part):
     name: str = Field(min_length=1, max_length=100, description="The sweep's name.")
     description: str = Field(default="", description="What the sweep is to show.")
     archs: Annotated[list[str], WrapValidator(_listed)] = Field(description="Base machines: shipped names or files.")
-    traces: Annotated[list[str] | dict[str, str], WrapValidator(_listed_or_named)] = Field(
+    traces: Annotated[Any, WrapValidator(_listed_or_named)] = Field(
         description="Trace files, globs, or sample:NAME; or names for such."
     )
-    steps: Annotated[str | list[str] | dict[str, str] | None, WrapValidator(_text_listed_or_named)] = Field(
+    steps: Annotated[Any, WrapValidator(_text_listed_or_named)] = Field(
         default=None, description="A:B, recorded steps to replay; or several such, perhaps with names."
     )
     axes: dict[str, Any] = Field(default={}, description="Values by dotted key of the machine.")

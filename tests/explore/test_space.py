@@ -119,7 +119,7 @@ BAD = {
     "a_value_that_is_a_mapping": (
         ("skipping.depth: [4, null]", "skipping: {mechanism: dense}"),
         "space.yaml:6:14 axes.skipping.mechanism: found unknown key 'mechanism'",
-        '[{"mechanism": "dense"}]',
+        "a part is an axis of its own, skipping.mechanism; a mapping as a value stands in a list",
     ),
     "no_end": (
         ("[4, null]", "{from: 1, step: 2}"),
@@ -209,6 +209,9 @@ BAD = {
     ),
     "steps_listed": (('"10:25"', '["10:25", "9"]'), "space.yaml:4:18 steps.1: found '9'; expected A:B", ""),
     "steps_named": (('"10:25"', '{early: "10"}'), "space.yaml:4:16 steps.early: found '10'; expected A:B", ""),
+    "trace_no_text": (("[a.npz]", "[a.npz, 1]"), "space.yaml:3:17 traces.1: found 1; expected a text", ""),
+    "named_no_text": (("[a.npz]", "{one: 1}"), "space.yaml:3:15 traces.one: found 1; expected a text", ""),
+    "steps_no_text": (('"10:25"', "[1]"), "space.yaml:4:9 steps.0: found 1; expected a text", ""),
     "named_trace": (
         ("[a.npz]", "{one: aa.npz}"),
         "space.yaml:3:15 traces.one: found 'aa.npz', no such file",
