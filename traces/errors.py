@@ -42,6 +42,9 @@ class InputError(Exception):
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(p) for p in self.problems))
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...]], dict[str, object]]:
+        return type(self), (self.problems,), self.__dict__  # as it was made: it may come from another process
+
     @classmethod
     def of(cls, where: str, found: str, expected: str, hint: str = "") -> InputError:
         """Make an error of a single problem."""

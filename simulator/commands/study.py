@@ -36,7 +36,7 @@ def paper(
     Every run is a line of DIR/results.jsonl; what is there is not run again, so a study that was ended goes on. The
     tables are written to DIR/report.md when it ends, by Ctrl-C too.
     """
-    from simulator.commands.sweep import progress
+    from simulator.commands.progress import progress
     from simulator.cpus import usable_cpus
     from simulator.study import GROUPS, Results, paper_study, run_study, write_page
     from traces.errors import InputError, nearest

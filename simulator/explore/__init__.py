@@ -1,20 +1,25 @@
 """What if: many machines and traces, one table.
 
-A space (`space`) is enumerated to points (`points`); each point becomes a row (`evaluate`) in a pool of
-processes (`pool`), and the rows a table (`table`). `sweeping` is the walk through all of it. `break_even` asks
-one machine from which share of zeros on it gains.
+A space (`space`, `axes`, `sampling`) is enumerated (`grid`) to points (`points`); each point becomes a row
+(`evaluate`) in a pool of processes (`pool`) and is kept (`store`), and the rows become a table (`table`). `sweeping` is
+the walk through all of it, and `planning` says what it would be. `break_even` asks one machine from which share of
+zeros on it gains.
 
 What a table says is read from its file (`rows`): which rows no other one beats (`frontier`), which axis moves what
 (`sensitivity`), and what changed between two runs, reports or rows (`subjects`, `compare`).
 """
 
+from simulator.explore.axes import Axis
 from simulator.explore.break_even import find_break_even
-from simulator.explore.points import Grid, Point, Refusal, enumerate_grid
-from simulator.explore.space import Axis, Space, load_space, space_names
+from simulator.explore.grid import Grid, enumerate_grid
+from simulator.explore.planning import Forecast, forecast
+from simulator.explore.points import Point, Refusal
+from simulator.explore.space import Space, load_space, space_names
 from simulator.explore.sweeping import Outcome, run_sweep, sweep
 
 __all__ = [
     "Axis",
+    "Forecast",
     "Grid",
     "Outcome",
     "Point",
@@ -22,6 +27,7 @@ __all__ = [
     "Space",
     "enumerate_grid",
     "find_break_even",
+    "forecast",
     "load_space",
     "run_sweep",
     "space_names",

@@ -41,22 +41,11 @@ def evaluate(point: Point) -> Row:
     Returns
     -------
     dict
-        A row of the table (see `simulator.explore.table`). Where the machine cannot run the trace, for
-        instance because no tile fits its buffers, ``status`` is ``invalid`` and ``error`` says why.
+        A row of the table (see `simulator.explore.table`): what `told` says of the point, and what came of it. Where
+        the machine cannot run the trace, for instance because no tile fits its buffers, ``status`` is ``invalid``
+        and ``error`` says why; where a file changed meanwhile, there is no key, for the row is not of what it names.
     """
-    recorded, machine = point.recorded, point.machine
-    first, last = recorded.steps[0], recorded.steps[-1] + 1
-    row: Row = {
-        "key": point.key,
-        "status": "ok",
-        "arch": machine.name,
-        "arch_digest": machine.digest,
-        **dict(point.settings),
-        "trace": recorded.path.name,
-        "trace_sha256": recorded.sha256,
-        "steps": f"{first}:{last}",
-        "steps_replayed": len(recorded.steps),
-    }
+    row, machine = told(point), point.machine
     try:
         _check_files(*named_files(machine), machine.folder, point.files_digest)
         own, dense, bound = (
@@ -64,8 +53,24 @@ def evaluate(point: Point) -> Row:
             for m in (machine, dense_twin(machine), bound_of(machine))
         )
     except InputError as error:
-        return {**row, "status": "invalid", "error": "; ".join(map(str, error.problems))}
-    return {**row, **own, **compared(own, dense, bound)}
+        invalid: Row = {**row, "status": "invalid", "error": "; ".join(map(str, error.problems))}
+        return {**invalid, "key": None} if isinstance(error, _ChangedError) else invalid
+    return {**row, "status": "ok", **own, **compared(own, dense, bound)}
+
+
+def told(point: Point) -> Row:
+    """Give the cells that say what a row is of, before anything is evaluated."""
+    recorded, machine = point.recorded, point.machine
+    return {
+        "key": point.key,
+        "arch": machine.name,
+        "arch_digest": machine.digest,
+        **dict(point.settings),
+        "trace": recorded.name,
+        "trace_sha256": recorded.sha256,
+        "steps": f"{recorded.steps[0]}:{recorded.steps[-1] + 1}",
+        "steps_replayed": len(recorded.steps),
+    }
 
 
 def refused(refusal: Refusal) -> Row:
@@ -76,7 +81,7 @@ def refused(refusal: Refusal) -> Row:
         "status": "invalid",
         "arch": refusal.machine,
         **dict(settings),
-        "trace": refusal.trace.name,
+        "trace": refusal.trace,
         "error": refusal.reason,
     }
 
@@ -110,6 +115,10 @@ def compared(own: Row, dense: Row, bound: Row) -> Row:
         "energy_saving": energy_saving(float(dense["energy_total_pj"] or 0), float(own["energy_total_pj"] or 0)),
         "bound_speedup": speedup(most, least),
     }
+
+
+class _ChangedError(InputError):
+    """A file is not any more what it was when the points were enumerated."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +185,7 @@ def _table(name: str, folder: Path | None, digest: str) -> EnergyTable:
     """
     table = load_energy_table(name, relative_to=folder)
     if table.digest != digest:
-        raise InputError.of(name, "an energy table that changed during the sweep", f"the table of SHA-256 {digest}")
+        raise _ChangedError.of(name, "an energy table that changed during the sweep", f"the table of SHA-256 {digest}")
     return table
 
 
@@ -191,7 +200,7 @@ def _check_files(dram_timing: str | None, weights: Weights | None, folder: Path 
     """
     if files_digest(dram_timing, weights, folder) != digest:
         named = " and ".join(n for n in (dram_timing, weights and weights.file) if n)
-        raise InputError.of(named, "a file that changed during the sweep", f"what has the digest {digest}")
+        raise _ChangedError.of(named, "a file that changed during the sweep", f"what has the digest {digest}")
 
 
 @lru_cache(maxsize=2)
@@ -205,5 +214,5 @@ def _steps(path: Path, sha256: str) -> KeptSteps:
     """
     trace = Trace(path)
     if trace.sha256 != sha256:
-        raise InputError.of(str(path), "a file that changed during the sweep", f"the file of SHA-256 {sha256}")
+        raise _ChangedError.of(str(path), "a file that changed during the sweep", f"the file of SHA-256 {sha256}")
     return KeptSteps(trace, KEPT_STEP_BYTES, threads=1)

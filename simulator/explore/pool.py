@@ -7,7 +7,9 @@ come; order and table are not its business.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -88,7 +90,7 @@ def _in_processes(
     # on disk.
     context = multiprocessing.get_context("spawn")
     not_ours = {child.pid for child in multiprocessing.active_children()}
-    executor = ProcessPoolExecutor(workers, mp_context=context)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
     finished = False
     try:
         size = max(1, min(largest_lot, len(points) // (CHUNKS_OF_A_WORKER * workers)))
@@ -136,6 +138,18 @@ def lots(points: int, size: int, groups: Sequence[int] | None = None) -> list[tu
 
 def _evaluated(evaluate: Callable[[T], R], points: Sequence[T]) -> list[R]:
     return [evaluate(point) for point in points]
+
+
+def _end_with_parent() -> None:
+    """End this worker when the process that started it is gone: one that is killed can tell nobody."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker has a parent"
+
+    def wait_for_the_end() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait_for_the_end, daemon=True).start()
 
 
 @contextmanager

@@ -1,14 +1,18 @@
-"""The space of a sweep: base machines, traces, and axes over keys of the machine.
+"""The space of a sweep: base machines, traces, phases of their training, and axes over keys of the machine.
 
 ```yaml
 name: depth-and-rows
 archs: [zero_skip, dense]      # shipped names, or files relative to this one
 traces: [runs/*.npz]           # files relative to this one (globs are sorted), or sample:charlm_t1e-6
 steps: "100:500"               # optional: recorded steps with first <= step < last
-axes:                          # optional; every combination is a point
+axes:                          # optional; see `simulator.explore.axes`
   skipping.depth: [4, 8, 16]
-  array.rows: [16, 32]
+  array.rows: {from: 16, to: 64, factor: 2}
+sample: {kind: latin_hypercube, points: 12, seed: 1}   # optional; default: every combination is a point
 ```
+
+Traces and steps may have names: ``traces: {dense: runs/a.npz, sparse: runs/b.npz}`` are what the table calls them, and
+``steps: {early: "0:100", late: "900:"}`` gives it a column ``phase``; ``steps: ["0:100", "900:"]`` has no names.
 """
 
 from __future__ import annotations
@@ -17,40 +21,45 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, WrapValidator
+from pydantic import Field, ValidationError, WrapValidator, model_validator
 
 from simulator.arch import Architecture, arch_names, config_root, load_arch
 from simulator.arch.document import read_document
 from simulator.arch.parts import Part
 from simulator.arch.problems import problems_of, shown, wrong
 from simulator.arch.yaml_loader import find_file, is_path, not_a_mapping
+from simulator.explore.axes import Axis, Place, in_order, parse_axis
+from simulator.explore.sampling import EVERY_COMBINATION, Kind, Sample
 from simulator.explore.trace_files import find_traces
 from simulator.run import Steps, step_range
 from traces.errors import InputError, Problem, nearest
 
-Place = Callable[[tuple[str | int, ...], bool], str]
-
 
 @dataclass(frozen=True)
-class Axis:
-    """A key of the machine and the values that it takes.
+class Phase:
+    """A stretch of a training.
 
     Attributes
     ----------
-    path : str
-        Dotted key, such as ``array.rows``.
-    values : tuple
-        Plain data, as a machine file could hold it; each value once.
-    where : str
-        Place in the user's input, for messages.
+    steps : (first, last)
+        Recorded steps with ``first <= step < last``; None leaves a side open.
+    name : str or None
     """
 
-    path: str
-    values: tuple[Any, ...]
-    where: str = ""
+    steps: Steps = (None, None)
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trace file and what the table calls it."""
+
+    path: Path
+    name: str
 
 
 @dataclass(frozen=True)
@@ -62,20 +71,23 @@ class Space:
     name : str
     machines : tuple of Architecture
         Base machines, in the file's order.
-    traces : tuple of Path
-        Trace files, in the file's order, each once.
-    steps : (first, last) or None
-        Replay recorded steps with ``first <= step < last`` only; None leaves a side open.
+    traces : tuple of Source
+        In the file's order, each file once.
+    phases : tuple of Phase
+        Which recorded steps to replay; at least one.
     axes : tuple of Axis
+    sample : Sample
+        Which of the combinations to take.
     source : str
         What messages call the space.
     """
 
     name: str
     machines: tuple[Architecture, ...]
-    traces: tuple[Path, ...]
-    steps: Steps = (None, None)
+    traces: tuple[Source, ...]
+    phases: tuple[Phase, ...] = (Phase(),)
     axes: tuple[Axis, ...] = ()
+    sample: Sample = EVERY_COMBINATION
     source: str = "the space"
 
     @classmethod
@@ -113,27 +125,30 @@ class Space:
         except TypeError as error:
             raise InputError.of(source, str(error), "plain data: mappings, lists, texts, numbers") from None
         base, problems = Path(folder), list[Problem]()
-        machines, traces = [], list[Path]()
+        machines: list[Architecture] = []
+        axes: list[Axis] = []
         for index, name in enumerate(file.archs):
             try:
                 machines.append(_machine(name, base, say(("archs", index), False)))
             except InputError as error:
                 problems += error.problems
-        for index, reference in enumerate(file.traces):
+        traces = _sources(file.traces, base, say, problems)
+        phases = _phases(file.steps, say, problems)
+        for path, axis in file.axes.items():
             try:
-                found = find_traces(reference, base, say(("traces", index), False))
-                traces += [path for path in found if path not in traces]
+                axes.append(parse_axis(path, axis, partial(_below, say, ("axes", path))))
             except InputError as error:
                 problems += error.problems
-        steps: Steps = (None, None)
-        try:
-            steps = step_range(file.steps) if file.steps is not None else steps
-        except InputError as error:
-            problems += [replace(p, where=say(("steps",), False)) for p in error.problems]
         if problems:
             raise InputError(problems)
-        axes = tuple(Axis(path, tuple(values), say(("axes", path), True)) for path, values in file.axes.items())
-        return cls(file.name, tuple(machines), tuple(traces), steps, axes, source)
+        in_order(axes)  # or there is a circle
+        sample = Sample(file.sample.kind, file.sample.points or 0, file.sample.seed)
+        return cls(file.name, tuple(machines), traces, phases, tuple(axes), sample, source)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the points' settings are called: ``phase`` where phases have names, and the axes' paths."""
+        return (*(["phase"] if self.phases[0].name is not None else []), *(axis.path for axis in self.axes))
 
 
 def load_space(name_or_path: str | os.PathLike[str]) -> Space:
@@ -184,6 +199,56 @@ def _machine(name: str, folder: Path, where: str) -> Architecture:
     return load_arch(folder / name)
 
 
+def _below(say: Place, owner: tuple[str | int, ...], loc: tuple[str | int, ...], is_key: bool) -> str:
+    return say((*owner, *loc), is_key)
+
+
+def _sources(
+    given: list[Any] | dict[str, Any], folder: Path, say: Place, problems: list[Problem]
+) -> tuple[Source, ...]:
+    """Find the traces, and add to `problems` what is wrong with them."""
+    names: dict[Path, str] = {}
+    for key, reference in given.items() if isinstance(given, dict) else enumerate(given):
+        where = say(("traces", key), False)
+        try:
+            found = find_traces(_text(reference, where), folder, where)
+        except InputError as error:
+            problems += error.problems
+            continue
+        if isinstance(key, str) and (len(found) > 1 or found[0] in names):
+            what = f"a pattern of {len(found)} files" if len(found) > 1 else f"the file of {names[found[0]]!r} again"
+            problems.append(Problem(where, what, "one file for each name", "traces: [...] needs no names"))
+        for path in found:
+            names.setdefault(path, key if isinstance(key, str) else path.name)
+    return tuple(Source(path, name) for path, name in names.items())
+
+
+def _phases(given: str | list[Any] | dict[str, Any] | None, say: Place, problems: list[Problem]) -> tuple[Phase, ...]:
+    """Read the ranges of steps, and add to `problems` what is wrong with them."""
+    places: list[tuple[tuple[str | int, ...], Any, str | None]]
+    if given is None:
+        return (Phase(),)
+    if isinstance(given, str):
+        places = [(("steps",), given, None)]
+    elif isinstance(given, dict):
+        places = [(("steps", name), text, name) for name, text in given.items()]
+    else:
+        places = [(("steps", index), text, None) for index, text in enumerate(given)]
+    phases = []
+    for loc, text, name in places:
+        try:
+            phases.append(Phase(step_range(_text(text, say(loc, False))), name))
+        except InputError as error:
+            problems += [replace(p, where=say(loc, False)) for p in error.problems]
+    return tuple(phases)
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise InputError.of(where, shown(value), "a text")
+    return value
+
+
 def _listed(value: object, handler: Callable[[object], Any]) -> Any:
     """Take a list of at least one value, none of them twice."""
     if not isinstance(value, list):
@@ -197,14 +262,49 @@ def _listed(value: object, handler: Callable[[object], Any]) -> Any:
     return handler(value)
 
 
+def _listed_or_named(value: object, handler: Callable[[object], Any]) -> Any:
+    """Take a list as `_listed` does, or a mapping; what is in it is looked at where its place is known."""
+    if isinstance(value, Mapping):
+        if not value:
+            raise wrong("an empty mapping", "at least one value")
+        return handler(value)
+    return _listed(value, handler)
+
+
+def _text_listed_or_named(value: object, handler: Callable[[object], Any]) -> Any:
+    if isinstance(value, list | Mapping):
+        return _listed_or_named(value, handler)
+    if not isinstance(value, str):
+        raise wrong(shown(value), "a text A:B, a list of such, or a mapping of names to such")
+    return handler(value)
+
+
+class _SampleFile(Part):
+    """Which combinations are points."""
+
+    kind: Kind = Field(default="grid", description="grid, random or latin_hypercube.")
+    points: int | None = Field(default=None, ge=1, description="How many combinations to draw.")
+    seed: int = Field(default=0, ge=0, description="Of the draw.")
+
+    @model_validator(mode="after")
+    def _points_where_they_are_drawn(self) -> _SampleFile:
+        if (self.kind == "grid") != (self.points is None):
+            found = "a grid with points" if self.kind == "grid" else f"{self.kind} without points"
+            raise wrong(found, "points: N with random or latin_hypercube, and none with a grid")
+        return self
+
+
 class _SpaceFile(Part):
     """What a space file may say."""
 
     name: str = Field(min_length=1, max_length=100, description="The sweep's name.")
     description: str = Field(default="", description="What the sweep is to show.")
     archs: Annotated[list[str], WrapValidator(_listed)] = Field(description="Base machines: shipped names or files.")
-    traces: Annotated[list[str], WrapValidator(_listed)] = Field(description="Trace files, globs, or sample:NAME.")
-    steps: str | None = Field(default=None, description="A:B, recorded steps to replay.")
-    axes: dict[str, Annotated[list[Any], WrapValidator(_listed)]] = Field(
-        default={}, description="Lists of values by dotted key of the machine."
+    traces: Annotated[Any, WrapValidator(_listed_or_named)] = Field(
+        description="Trace files, globs, or sample:NAME; or names for such."
     )
+    steps: Annotated[Any, WrapValidator(_text_listed_or_named)] = Field(
+        default=None, description="A:B, recorded steps to replay; or several such, perhaps with names."
+    )
+    axes: dict[str, Any] = Field(default={}, description="Values by dotted key of the machine.")
+    sample: _SampleFile = Field(default=_SampleFile(), description="Which combinations are points.")

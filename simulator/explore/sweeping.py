@@ -1,21 +1,29 @@
-"""A sweep from its space to its table."""
+"""A sweep from its space to its table.
+
+What was evaluated before, by this sweep or by another one of the same store, is read; the rest is evaluated, and each
+outcome appended to the store as it comes, by the process that came to it. So a sweep that was killed goes on where it
+was, and the table is the same as if nothing had happened.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.cpus import usable_cpus
 from simulator.explore import table
-from simulator.explore.evaluate import Row, evaluate, refused
+from simulator.explore.evaluate import Row, evaluate, refused, told
+from simulator.explore.grid import enumerate_grid, no_valid_point
 from simulator.explore.order import sharing_order
-from simulator.explore.points import Point, enumerate_grid, no_valid_point
+from simulator.explore.points import Point, Refusal
 from simulator.explore.pool import run_points
 from simulator.explore.space import Space, load_space
-from simulator.report.files import check_writable, make_folder, write_text_atomically
+from simulator.explore.store import Store, code_digest
+from simulator.report.files import PathLike, check_writable, make_folder, write_bytes_atomically
 from traces.errors import InputError
 from traces.interruption import stop_on_signals
 
@@ -32,11 +40,13 @@ class Outcome:
     Attributes
     ----------
     axes : tuple of str
-        Paths of the axes.
+        Columns of what was varied, see `Space.columns`.
     rows : tuple of dict
         In the order of the grid, invalid ones among them; all of them, or those that were finished.
     points : int
         Valid combinations.
+    kept : int
+        Points that were in the store before.
     unfinished : int
         Points that were not evaluated because a signal ended the sweep.
     signal_number : int
@@ -48,6 +58,7 @@ class Outcome:
     axes: tuple[str, ...]
     rows: tuple[Row, ...]
     points: int
+    kept: int
     unfinished: int
     signal_number: int
     path: Path | None
@@ -65,11 +76,14 @@ class Outcome:
 
 def run_sweep(
     space: Space,
-    out: str | os.PathLike[str] | None = None,
+    out: PathLike | None = None,
     workers: int | None = None,
     observer: Observer | None = None,
+    *,
+    store: PathLike | None = None,
+    file_format: str = "csv",
 ) -> Outcome:
-    """Evaluate every point of a space.
+    """Evaluate every point of a space that the store does not have.
 
     SIGINT (Ctrl-C) or SIGTERM ends it early: what is finished is kept and written, and it returns as usual.
 
@@ -77,50 +91,61 @@ def run_sweep(
     ----------
     space : Space
     out : path, optional
-        Folder to write ``results.csv`` to, at the end and in one go. The bytes do not depend on `workers`.
+        Folder to write ``results.csv`` to, at the end and in one go. The bytes depend neither on `workers` nor on
+        what the store had.
     workers : int, optional
         Processes; default: one for each core that this process may use.
     observer : callable, optional
-        Called with (points done, points to do), first with (0, points to do).
+        Called with (points done, all points), first with those of the store.
+    store : path, optional
+        Folder of outcomes, which several sweeps may share, also at one time; default: ``store`` in `out`, or none.
+    file_format : {"csv", "parquet"}
+        Of the table.
 
     Raises
     ------
     InputError
-        If an axis is over a key that no machine has, a trace or `out` cannot be used, or no point is valid.
+        If an axis is over a key that no machine has, a trace, `out` or `store` cannot be used, or no point is valid.
     """
-    if workers is not None and workers < 1:
-        raise InputError.of("workers", str(workers), "a whole number of at least 1")
+    check_workers(workers)
+    encode = table.encoder(file_format)
     path = None
     if out is not None:
-        path = make_folder(out) / "results.csv"
+        path = make_folder(out) / f"results.{file_format}"
         check_writable(path)
     grid = enumerate_grid(space)
-    order, groups = sharing_order(grid.points)
-    places = [index for index, entry in enumerate(grid.entries) if isinstance(entry, Point)]
-    points = [(places[number], grid.points[number]) for number in order]
-    rows: list[Row | None] = [None if isinstance(e, Point) else refused(e) for e in grid.entries]
-    axes = tuple(axis.path for axis in space.axes)
-    done = 0
+    kept = open_store(grid.points, out, store)
+    rows = [known_row(entry, kept) for entry in grid.entries]
+    to_do = [(place, e) for place, e in enumerate(grid.entries) if isinstance(e, Point) and rows[place] is None]
+    order, groups = sharing_order([point for _, point in to_do])
+    points = [to_do[number] for number in order]
+    axes, all_points = space.columns, len(grid.points)
+    before = all_points - len(points)
+    done = before
 
     def outcome(signal_number: int) -> Outcome:
         finished = tuple(row for row in rows if row is not None)
-        return Outcome(axes, finished, len(points), len(points) - done, signal_number, path)
+        return Outcome(axes, finished, all_points, before, all_points - done, signal_number, path)
 
     def write() -> None:
         if path is not None and done:
-            write_text_atomically(path, table.to_csv(axes, outcome(0).rows))
+            write_bytes_atomically(path, encode(axes, outcome(0).rows))
 
     observe = observer or (lambda done, total: None)
     with stop_on_signals() as stop:
-        observe(0, len(points))
+        observe(done, all_points)
         try:
             evaluations = run_points(
-                [point for _, point in points], evaluate, workers or usable_cpus(), lambda: bool(stop), groups
+                [point for _, point in points],
+                evaluate if kept is None else _Keeping(kept.folder, kept.code),
+                workers or usable_cpus(),
+                lambda: bool(stop),
+                groups,
             )
             for number, row in evaluations:
                 rows[points[number][0]] = row
                 done += 1
-                observe(done, len(points))
+                observe(done, all_points)
         except BaseException:
             write()  # our own fault, or a second Ctrl-C: the finished rows are no worse for it
             raise
@@ -131,10 +156,70 @@ def run_sweep(
     return ended
 
 
+def check_workers(workers: int | None) -> None:
+    """Refuse a number of processes below 1.
+
+    Raises
+    ------
+    InputError
+        If it is one.
+    """
+    if workers is not None and workers < 1:
+        raise InputError.of("workers", str(workers), "a whole number of at least 1")
+
+
+def open_store(points: Sequence[Point], out: PathLike | None, store: PathLike | None) -> Store | None:
+    """Open the store of a sweep: the one that was asked for, the folder ``store`` in `out`, or none."""
+    folder = store if store is not None else None if out is None else Path(out) / "store"
+    return None if folder is None else Store(folder, code_digest(type(point.machine.skipping) for point in points))
+
+
+def known_row(entry: Point | Refusal, store: Store | None) -> Row | None:
+    """Give the row of what need not be evaluated: what cannot be, and what the store has."""
+    if isinstance(entry, Refusal):
+        return refused(entry)
+    cells = None if store is None else store.find(entry.key)
+    return None if cells is None else {**told(entry), **cells}
+
+
+@dataclass(frozen=True)
+class _Keeping:
+    """Evaluates points and keeps what comes of them: the moment it is known, in the process that knows it.
+
+    Attributes
+    ----------
+    folder, code
+        Of the store.
+    run : str
+        Differs between sweeps, so that a process that outlives one reads the store again for the next.
+    """
+
+    folder: Path
+    code: str
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def __call__(self, point: Point) -> Row:
+        store = _store(self.folder, self.code, self.run)
+        known = known_row(point, store)  # another sweep may have been here since this one began
+        if known is not None:
+            return known
+        row, of_point = evaluate(point), told(point)
+        if row.get("key") is not None:
+            store.add(point.key, {name: cell for name, cell in row.items() if name not in of_point})
+        return row
+
+
+@lru_cache(maxsize=1)
+def _store(folder: Path, code: str, run: str) -> Store:
+    return Store(folder, code)
+
+
 def sweep(
-    space: Space | str | os.PathLike[str] | Mapping[str, Any],
-    out: str | os.PathLike[str] | None = None,
+    space: Space | PathLike | Mapping[str, Any],
+    out: PathLike | None = None,
     workers: int | None = None,
+    *,
+    store: PathLike | None = None,
 ) -> pd.DataFrame:
     """Replay traces on a grid of machines.
 
@@ -147,9 +232,11 @@ def sweep(
         A space, its file, the name of a shipped one, or what its file would hold (references are then
         relative to the current folder).
     out : path, optional
-        Folder to write ``results.csv`` to.
+        Folder to write ``results.csv`` to; what it has in its ``store`` is not evaluated again.
     workers : int, optional
         Processes; default: one for each core that this process may use.
+    store : path, optional
+        Folder of outcomes to share with other sweeps, instead of the one in `out`.
 
     Returns
     -------
@@ -168,7 +255,7 @@ def sweep(
         space = Space.parse(space)
     elif not isinstance(space, Space):
         space = load_space(space)
-    outcome = run_sweep(space, out, workers)
+    outcome = run_sweep(space, out, workers, store=store)
     if outcome.signal_number:
         raise KeyboardInterrupt
     return table.frame(outcome.axes, outcome.rows)

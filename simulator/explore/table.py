@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from simulator.explore.evaluate import Row
+from simulator.explore.points import Cell
+from traces.errors import InputError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +69,56 @@ def to_csv(axes: Sequence[str], rows: Sequence[Row]) -> str:
     for row in rows:
         writer.writerow(["" if row.get(name) is None else row[name] for name in names])
     return text.getvalue()
+
+
+def to_parquet(axes: Sequence[str], rows: Sequence[Row]) -> bytes:
+    """Write rows as Parquet with the columns of the CSV.
+
+    A column is of whole numbers, of numbers, or of texts: one with both numbers and texts, such as an axis of
+    ``null`` and 4, has the texts of the CSV.
+
+    Raises
+    ------
+    InputError
+        If pyarrow is not installed.
+    """
+    pyarrow, parquet = _pyarrow()
+    names = columns(axes, rows)
+    cells = [pyarrow.array(_of_one_type([row.get(name) for row in rows])) for name in names]
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.Table.from_arrays(cells, names=names), sink)
+    return bytes(sink.getvalue())
+
+
+def encoder(file_format: str) -> Callable[[Sequence[str], Sequence[Row]], bytes]:
+    """Give what makes the bytes of a table, for ``csv`` or ``parquet``.
+
+    Raises
+    ------
+    InputError
+        If there is no such format, or a package for it is not installed.
+    """
+    if file_format == "csv":
+        return lambda axes, rows: to_csv(axes, rows).encode()
+    if file_format == "parquet":
+        _pyarrow()  # told before an hour of replays, not after it
+        return to_parquet
+    raise InputError.of("format", repr(file_format), "csv or parquet", nearest(file_format, ("csv", "parquet")))
+
+
+def _of_one_type(cells: Sequence[Cell]) -> list[Cell]:
+    kinds = {type(cell) for cell in cells if cell is not None}
+    if kinds == {int, float}:
+        return [None if cell is None else float(cell) for cell in cells]
+    return [None if cell is None else str(cell) for cell in cells] if len(kinds) > 1 else list(cells)
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        return import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ImportError:
+        hint = "pip install 'skipstone[parquet]'"
+        raise InputError.of("format", "'parquet', for which pyarrow is not installed", "pyarrow", hint) from None
 
 
 def frame(axes: Sequence[str], rows: Sequence[Row]) -> pd.DataFrame:

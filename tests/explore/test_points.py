@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.arch import load_arch
-from simulator.explore import Axis, Point, Refusal, Space, enumerate_grid
+from simulator.explore import Axis, Point, Refusal, Space, enumerate_grid, run_sweep
 from traces import InputError
 
 
@@ -112,7 +112,7 @@ def test_a_trace_without_a_step_in_the_range_is_kept_with_its_reason(folder: Pat
     grid = enumerate_grid(space_of(folder, {}, traces=["a.npz", "b.npz"], steps="10:30"))
     assert [p.recorded.steps for p in grid.points] == [(10, 20)]
     (refused,) = grid.refusals
-    assert refused.trace.name == "b.npz"
+    assert refused.trace == "b.npz"
     assert "no recorded step in that range" in refused.reason
 
 
@@ -178,3 +178,47 @@ def test_a_space_is_not_changed_by_its_enumeration(folder: Path) -> None:
     space = replace(space_of(folder, {}), axes=(Axis("skipping", ({"mechanism": "dense"},)), Axis("array.rows", (1,))))
     assert keys_of(space) == keys_of(space)
     assert space.axes[0].values == ({"mechanism": "dense"},)
+
+
+def test_named_phases_and_traces_are_what_the_table_calls_them(folder: Path) -> None:
+    keys: dict[str, Any] = {
+        "traces": {"first": "a.npz", "second": "b.npz"},
+        "steps": {"early": ":15", "late": "15:"},
+    }
+    space = space_of(folder, {"array.rows": [2, 4]}, **keys)
+    assert space.columns == ("phase", "array.rows")
+    entries = enumerate_grid(space).entries
+    cells = [
+        (e.recorded.name, e.recorded.steps, *(v for _, v in e.settings))
+        if isinstance(e, Point)
+        else (e.trace, (), *(v for _, v in e.settings))
+        for e in entries
+    ]
+    assert cells == [
+        ("first", (10,), "early", 2),
+        ("first", (10,), "early", 4),
+        ("first", (20, 30), "late", 2),
+        ("first", (20, 30), "late", 4),
+        ("second", (5,), "early", 2),
+        ("second", (5,), "early", 4),
+        ("second", (), "late", 2),
+        ("second", (), "late", 4),
+    ]
+    rows = run_sweep(space, workers=1).rows
+    assert [(row["trace"], row["phase"], row.get("steps")) for row in rows[::2]] == [
+        ("first", "early", "10:11"),
+        ("first", "late", "20:31"),
+        ("second", "early", "5:6"),
+        ("second", "late", None),
+    ]
+
+
+def test_several_stretches_without_names_are_told_by_their_steps_and_the_same_steps_are_one(folder: Path) -> None:
+    space = space_of(folder, {"array.rows": [2]}, steps=[":15", "5:12", ":99"])
+    assert space.columns == ("array.rows",)
+    assert [point.recorded.steps for point in enumerate_grid(space).points] == [(10,), (10, 20, 30)]
+
+
+def test_names_are_no_part_of_a_key(folder: Path) -> None:
+    named = space_of(folder, {}, traces={"x": "a.npz"}, steps={"all": ":"})
+    assert keys_of(named) == keys_of(space_of(folder, {}))

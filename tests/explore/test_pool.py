@@ -4,6 +4,8 @@ import math
 import multiprocessing
 import operator
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
 
@@ -63,6 +65,22 @@ def test_a_worker_that_dies_is_told_with_what_to_try() -> None:
         list(run_points([0, 0, 0], os._exit, 2))
     assert "fewer --workers" in caught.value.__notes__[0]
     assert multiprocessing.active_children() == []
+
+
+def test_workers_end_with_a_parent_that_is_killed() -> None:
+    words = [sys.executable, "-c", "import time; from simulator.explore.pool import run_points\n" + ORPHANS]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "under way\n"
+        parent.kill()
+        # The workers inherited its standard output: it ends when the last of them does.
+        assert parent.stdout.read() == ""
+
+
+ORPHANS = """\
+for _ in run_points([0.0, 3600.0, 3600.0], time.sleep, 2):
+    print("under way", flush=True)
+"""
 
 
 def test_there_is_a_core() -> None:

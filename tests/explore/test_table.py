@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.explore.evaluate import Row
-from simulator.explore.table import columns, frame, to_csv
+from simulator.explore.table import columns, encoder, frame, to_csv, to_parquet
+from traces import InputError
 
 CELLS = st.one_of(
     st.none(),
@@ -56,3 +59,41 @@ def test_a_frame_has_numbers_where_the_table_has() -> None:
     assert data["cycles_total"].dtype.kind == data["array.rows"].dtype.kind == "i"
     missing = frame(["array.rows"], [{"array.rows": 4, "cycles_total": 7}, {"error": "x"}])
     assert missing["cycles_total"].isna().tolist() == [False, True]
+
+
+# --- Parquet -----------------------------------------------------------------------------------------------
+
+
+def of_the_csv(cell: object) -> str:
+    return "" if cell is None else str(cell)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(rows=ROWS)
+def test_parquet_holds_the_cells_of_the_csv(rows: list[Row]) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = [{k: v % 2**62 if isinstance(v, int) else v for k, v in row.items()} for row in rows]  # as in any sweep
+    raw = to_parquet(["array.rows"], rows)
+    assert raw == to_parquet(["array.rows"], rows)
+    read = parquet.read_table(io.BytesIO(raw))
+    assert read.column_names == columns(["array.rows"], rows)
+    for name in read.column_names:
+        cells = [row.get(name) for row in rows]
+        kinds = {type(cell) for cell in cells if cell is not None}
+        found = read.column(name).to_pylist()
+        if kinds == {int, float}:
+            assert found == [None if cell is None else float(cell) for cell in cells]
+        else:
+            assert list(map(of_the_csv, found)) == list(map(of_the_csv, cells))
+            assert len(kinds) != 1 or found == cells
+
+
+def test_parquet_without_its_package_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InputError, match=r"pyarrow is not installed.*pip install 'skipstone\[parquet\]'"):
+        encoder("parquet")
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(InputError, match="did you mean 'parquet'"):
+        encoder("parqet")

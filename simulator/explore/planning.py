@@ -1,0 +1,103 @@
+"""What a sweep would do: its points, what is wrong with the others, and about how long it would take."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from simulator.cpus import usable_cpus
+from simulator.explore.evaluate import evaluate
+from simulator.explore.grid import enumerate_grid
+from simulator.explore.order import sharing_order
+from simulator.explore.points import Point
+from simulator.explore.space import Space
+from simulator.explore.sweeping import check_workers, known_row, open_store
+from simulator.report.files import PathLike
+
+MEASURED_POINTS = 3
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A sweep before it is run.
+
+    Attributes
+    ----------
+    points : int
+        Valid combinations.
+    kept : int
+        Those that the store has.
+    invalid : dict of str to int
+        Number of invalid combinations by reason, in order of appearance.
+    workers : int
+    measured_seconds : tuple of float
+        What points took in this process, each with its dense twin and its bound; empty where nothing is left to do.
+    """
+
+    points: int
+    kept: int
+    invalid: dict[str, int]
+    workers: int
+    measured_seconds: tuple[float, ...]
+
+    @property
+    def left(self) -> int:
+        """Points to evaluate."""
+        return self.points - self.kept
+
+    @property
+    def seconds(self) -> float:
+        """Estimated wall time in seconds, without the start of the processes.
+
+        Too long where points share a dense twin, for each of those measured has replayed its own.
+        """
+        if not self.measured_seconds:
+            return 0.0
+        mean = sum(self.measured_seconds) / len(self.measured_seconds)
+        return mean * self.left / min(self.workers, self.left)
+
+
+def forecast(
+    space: Space,
+    out: PathLike | None = None,
+    workers: int | None = None,
+    *,
+    store: PathLike | None = None,
+) -> Forecast:
+    """Say what `run_sweep` would do with these arguments, and write nothing.
+
+    The time is that of three points, spread over those that are left in the order in which they would be evaluated;
+    one more, before them, has kernels compiled and the trace read.
+
+    Raises
+    ------
+    InputError
+        As `run_sweep`.
+    """
+    check_workers(workers)
+    grid = enumerate_grid(space)
+    kept = open_store(grid.points, out, store)
+    left = [point for point in grid.points if known_row(point, kept) is None]
+    return Forecast(
+        points=len(grid.points),
+        kept=len(grid.points) - len(left),
+        invalid=dict(Counter(refusal.reason for refusal in grid.refusals)),
+        workers=workers or usable_cpus(),
+        measured_seconds=_measured([left[index] for index in sharing_order(left)[0]]),
+    )
+
+
+def _measured(points: list[Point]) -> tuple[float, ...]:
+    """Evaluate points in the middles of equal parts of a list; give the seconds that each took."""
+    if len(points) > MEASURED_POINTS:
+        evaluate(points[0])
+        points = points[1:]
+    parts = min(MEASURED_POINTS, len(points))
+    some = [points[(2 * part + 1) * len(points) // (2 * parts)] for part in range(parts)]
+    seconds = []
+    for point in some:
+        begin = time.perf_counter()
+        evaluate(point)
+        seconds.append(time.perf_counter() - begin)
+    return tuple(seconds)
