@@ -26,8 +26,8 @@ print(json.dumps({
     "simulator": simulator.__file__,
     "traces": traces.__file__,
     "machines": arch_names(),
-    "files": {name: [str(path) for path in space.traces] for name, space in spaces.items()},
-    "steps": [len(Trace(path)) for space in spaces.values() for path in space.traces],
+    "files": {name: [str(trace.path) for trace in space.traces] for name, space in spaces.items()},
+    "steps": [len(Trace(trace.path)) for space in spaces.values() for trace in space.traces],
 }))
 """
 
