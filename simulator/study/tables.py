@@ -21,6 +21,8 @@ QUALITIES: dict[str, tuple[str, bool]] = {
 """What a run is judged by, the first that it has: name and whether more is better."""
 PLACES = ("dead", "column", "row", "scattered")
 """Where a zero lies, see `traces.zero_structure`."""
+SPARSE_GROUPS = ("thresholds", "policies", "structures")
+"""Tables of the network that smaller dense ones are compared with."""
 DASH = "–"
 EXPLAINED = (
     "Made by `skipstone study paper`. Each row: mean over seeds, ± the standard deviation of the sample where there "
@@ -175,7 +177,7 @@ def _table(group: Group, rows: Mapping[str, Row]) -> list[str]:
 
 
 def _equal_quality(groups: Sequence[Group], dense: Group, rows: Mapping[str, Row]) -> list[str]:
-    """Set beside each sparse network of the first table the smallest dense one that is at least as good."""
+    """Set beside each sparse network of `SPARSE_GROUPS` the smallest dense one that is at least as good."""
     head = ["sparse network", "its test figure", "smallest dense network as good", "its test figure"]
     head += [
         "MACs, sparse / small dense",
@@ -191,7 +193,7 @@ def _equal_quality(groups: Sequence[Group], dense: Group, rows: Mapping[str, Row
         "| --- " * len(head) + "|",
     ]
     small = [(c, summary(c, rows)) for c in dense.conditions]
-    for condition in next(group for group in groups if group.name == "thresholds").conditions:
+    for condition in (c for group in groups if group.name in SPARSE_GROUPS for c in group.conditions):
         told = summary(condition, rows)
         quality = told["quality"]
         if quality is None:
