@@ -49,18 +49,25 @@ __all__ = ["CharLMSettings", "Progress", "Recording", "record_char_lm", "state_p
 CHECKPOINT_EVERY_SECONDS = 60.0
 
 
+SAMPLED_STEPS = 10
+"""Where steps are recorded more often than every so manyth, every so manyth has cosines and histograms, too: they take
+longer than all else that is recorded."""
+
 STEP_STATISTICS = {
     "sparsity": "gate_sparsity",
     "natural_zeros": "natural_zeros",
     "thresholded_zeros": "thresholded_zeros",
     "zero_columns": "zero_columns",
+}
+"""What a step's entry says of each layer, and the method of `LayerDiagnosis` that finds it."""
+SAMPLED_STATISTICS = {
     "weight_gradient_cosine": "weight_gradient_cosine",
     "recurrent_weight_gradient_cosine": "recurrent_weight_gradient_cosine",
     "gradient_rms": "gradient_rms",
     "gradient_histogram": "gradient_histogram",
     "gate_histograms": "gate_histograms",
 }
-"""What a step's entry says of each layer, and the method of `LayerDiagnosis` that finds it."""
+"""The same of sampled steps alone."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +227,8 @@ class _CharLMRun:
         diagnoses = None
         if recorded:
             layers = zip(self.shape.layer_names, trainer.model.layers, strict=True)
-            diagnoses = {name: LayerDiagnosis(layer) for name, layer in layers}
+            sampled = number == 1 or number % SAMPLED_STEPS == 0 or settings.record_every >= SAMPLED_STEPS
+            diagnoses = {name: LayerDiagnosis(layer, sampled) for name, layer in layers}
         loss = trainer.take_step(diagnoses)
         sparsity, valid_loss = self.progress.sparsity, self.progress.valid_loss
         if diagnoses is not None:
@@ -300,7 +308,9 @@ class _CharLMRun:
         trainer = self.trainer
         inputs, _ = trainer.windows.window(trainer.position - 1)
         tensors = {}
-        info: dict[str, dict[str, Any]] = {name: {} for name in STEP_STATISTICS}
+        sampled = all(diagnosis.sampled for diagnosis in diagnoses.values())
+        wanted = STEP_STATISTICS | (SAMPLED_STATISTICS if sampled else {})
+        info: dict[str, dict[str, Any]] = {name: {} for name in wanted}
         for name, diagnosis in diagnoses.items():
             layer = diagnosis.layer
             tensors[name] = {
@@ -309,7 +319,7 @@ class _CharLMRun:
                 "hidden": hidden_mask(layer),
                 "gate_gradient_values": gradient_values(layer) if self.settings.record_values else None,
             }
-            for key, method in STEP_STATISTICS.items():
+            for key, method in wanted.items():
                 info[key][name] = getattr(diagnosis, method)()
         writer.add_step(number, tensors, loss=loss, **info)
         shares = [share for gates in info["sparsity"].values() for share in gates.values()]

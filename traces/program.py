@@ -11,7 +11,7 @@ import click
 
 from traces.errors import InputError
 
-OBJECTS_BEFORE_COLLECTION = 50_000
+OBJECTS_BEFORE_COLLECTION = 500_000
 """Python looks for garbage cycles after 700 new objects; imports and a replay make many that all stay."""
 
 

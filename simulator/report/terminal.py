@@ -43,6 +43,7 @@ def render(report: Report, width: int | None = None, color: bool | None = None, 
         Ends with a line break.
     """
     from rich.console import Console
+    from rich.table import Table
 
     terminal = sys.stdout is not None and sys.stdout.isatty()
     if width is None:
@@ -60,6 +61,8 @@ def render(report: Report, width: int | None = None, color: bool | None = None, 
         no_color=None if color is None else not color,
     )
     for part in _parts(report, verbose):
+        if isinstance(part, Table) and part.show_header:
+            _measure(part)
         console.print(part)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).strip("\n") + "\n"
 
@@ -112,6 +115,14 @@ def _table(title: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     return table
+
+
+def _measure(table: Table) -> None:
+    """Set the widths of columns, whose cells are plain text in one line: rich takes a quarter of its time for that."""
+    from rich.cells import cell_len
+
+    for column in table.columns:
+        column.width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
 
 
 def _cycles(report: Report) -> Table:

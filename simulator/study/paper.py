@@ -37,7 +37,7 @@ class Scale:
     small_hidden : tuple of int
         Cells of the smaller dense networks that stand beside the sparse ones.
     seeds, seeds_elsewhere : int
-        Of the headline rows, and of the others.
+        Of the tables of thresholds, policies, structures, applications and dense sizes, and of the others.
     application_scale : str
         Of the applications that PyTorch trains.
     papers_steps : int
@@ -223,7 +223,7 @@ def _normalisations(sizes: Scale) -> list[Condition]:
 
 
 def _policies(policies: Mapping[str, Mapping[str, Any]]) -> Callable[[Scale], list[Condition]]:
-    return lambda sizes: [_condition(sizes, label, {}, policy) for label, policy in policies.items()]
+    return lambda sizes: [_condition(sizes, label, {}, policy, sizes.seeds) for label, policy in policies.items()]
 
 
 def _health(sizes: Scale) -> list[Condition]:
@@ -256,7 +256,7 @@ def _applications(sizes: Scale) -> list[Condition]:
     found = []
     for label, (application, options) in APPLICATIONS.items():
         settings = {"scale": sizes.application_scale, **options}
-        seeds = range(sizes.seeds_elsewhere)
+        seeds = range(sizes.seeds)
         dense = tuple(StudyRun(application, settings, OFF, seed) for seed in seeds)
         for name, policy in {"0": OFF, "1e-06": fixed(THRESHOLD), "target 80 %": POLICIES["target 80 %"]}.items():
             runs = tuple(StudyRun(application, settings, policy, seed) for seed in seeds)

@@ -14,7 +14,7 @@ class Copies:
         self.hidden_gradient = np.empty((H, T, B), layer.dG.dtype)
         self.cell_gradient = np.empty((H, T, B), layer.dG.dtype)
 
-    def observe(self, t, gate_gradient, hidden_gradient, cell_gradient):
+    def observe(self, t, gate_gradient, kept, hidden_gradient, cell_gradient):
         self.gate_gradient[:, t] = gate_gradient
         self.hidden_gradient[:, t], self.cell_gradient[:, t] = hidden_gradient, cell_gradient
 

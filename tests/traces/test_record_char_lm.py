@@ -76,7 +76,9 @@ def test_record_writes_what_the_trace_format_asks_for(text, tmp_path):
                 natural = step.info["natural_zeros"][name]
                 assert sum(natural.values()) <= zeros
                 assert {"saturated", "underflow", "padding"} <= natural.keys()
-                assert 0 < step.info["weight_gradient_cosine"][name] <= 1 + 1e-12
+                if step.number == 1:  # later ones are no tenth steps
+                    assert 0 < step.info["weight_gradient_cosine"][name] <= 1 + 1e-12
+                assert ("weight_gradient_cosine" in step.info) == (step.number == 1)
                 assert layer.values is None
             assert (step.layers["lstm0"].input.unpack().sum(axis=-1) == 1).all()
             assert step.layers["lstm1"].input is None

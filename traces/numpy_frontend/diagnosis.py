@@ -18,7 +18,7 @@ from traces.numpy_frontend.zero_kernels import (
     UPSTREAM,
     ZERO_STATE,
     count_causes,
-    note_zeros,
+    pack_mask,
 )
 
 HIDDEN_ZEROS_WORTH_RECORDING = 0.01
@@ -59,23 +59,30 @@ class LayerDiagnosis:
     Parameters
     ----------
     layer : LSTMLayer
+    sampled : bool
+        Keep what cosines, root mean square and histograms need, too.
     """
 
-    def __init__(self, layer: LSTMLayer) -> None:
-        self.layer = layer
+    def __init__(self, layer: LSTMLayer, sampled: bool = True) -> None:
+        self.layer, self.sampled = layer, sampled
         H, T, B = layer.H, layer.T, layer.B
-        units = min(H, COSINE_UNITS)
-        within = np.arange(units) * H // units
-        self._rows: Integers = (H * np.arange(4)[:, None] + within).reshape(-1)
-        self._raw_rows: Floats = np.empty((self._rows.size, T, B), layer.dG.dtype)
+        if sampled:
+            units = min(H, COSINE_UNITS)
+            within = np.arange(units) * H // units
+            self._rows: Integers = (H * np.arange(4)[:, None] + within).reshape(-1)
+            self._raw_rows: Floats = np.empty((self._rows.size, T, B), layer.dG.dtype)
         self._packed = np.empty((T, B, packed_bytes(4 * H)), np.uint8)
         self._nonzeros, self._causes = np.zeros(4, np.int64), np.zeros(4, np.int64)
 
-    def observe(self, t: int, gate_gradient: Floats, hidden_gradient: Floats, cell_gradient: Floats) -> None:
+    def observe(
+        self, t: int, gate_gradient: Floats, kept: Floats, hidden_gradient: Floats, cell_gradient: Floats
+    ) -> None:
         """Look at a time step; see `traces.numpy_frontend.lstm.BackwardObserver`."""
         layer = self.layer
-        zeros = note_zeros(t, gate_gradient, layer.dG, self._packed, self._nonzeros, self._rows, self._raw_rows)
-        if zeros:
+        pack_mask(t, (kept != 0).view(np.uint8), self._packed, self._nonzeros)
+        if self.sampled:
+            self._raw_rows[:, t] = gate_gradient[self._rows]
+        if not (gate_gradient != 0).all():
             gates, before, cell_tanh = layer.gates[t], layer.cells[t], layer.cell_tanh[t]
             count_causes(gate_gradient, gates, before, cell_tanh, hidden_gradient, cell_gradient, self._causes)
 

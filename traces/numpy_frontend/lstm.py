@@ -65,7 +65,9 @@ class Weights:
 class BackwardObserver(Protocol):
     """Who looks at a layer's backward pass, one time step after the other in descending order."""
 
-    def observe(self, t: int, gate_gradient: Floats, hidden_gradient: Floats, cell_gradient: Floats) -> None:
+    def observe(
+        self, t: int, gate_gradient: Floats, kept: Floats, hidden_gradient: Floats, cell_gradient: Floats
+    ) -> None:
         """Look at what time step t was computed from; the layer's ``dG[:, t]`` is already written.
 
         The arrays are the layer's own, read now or never: the next time step overwrites them.
@@ -75,6 +77,8 @@ class BackwardObserver(Protocol):
         t : int
         gate_gradient : floating [4H, B]
             dG_t before thresholding. Its dh comes from thresholded later time steps.
+        kept : floating [4H, B]
+            dG_t as it is computed with; the same array where nothing is thresholded.
         hidden_gradient, cell_gradient : floating [H, B]
             The dh_t and dc_t that dG_t was computed from.
         """
@@ -238,12 +242,10 @@ class LSTMLayer:
             local_o *= dh
             local_g *= dc
             dG = self.dG.reshape(4, H, self.T, B)[:, :, t]
-            if thresholder is None:
-                dG[...] = local
-            else:
-                dG[...] = thresholder.sparsify(local, Moment(step, t, learning_rate))
+            kept = local if thresholder is None else thresholder.sparsify(local, Moment(step, t, learning_rate))
+            dG[...] = kept
             if observer is not None:
-                observer.observe(t, local.reshape(4 * H, B), dh, dc)
+                observer.observe(t, local.reshape(4 * H, B), kept.reshape(4 * H, B), dh, dc)
             dc *= f
         return self._products()
 

@@ -1,7 +1,7 @@
 """Where a gate gradient is zero and why, one time step at a time. Importing this loads numba.
 
-One pass over a time step while it is in the first caches: the same with numpy takes some ten passes, and the bits
-of [4H, B] must be turned to rows of 4H. Nothing here computes a number that training reads.
+A time step is looked at while it is in the first caches, and the bits of [4H, B] must be turned to rows of 4H. Nothing
+here computes a number that training reads.
 """
 
 from __future__ import annotations
@@ -19,51 +19,46 @@ SATURATED, ZERO_STATE, UPSTREAM, UNDERFLOW = range(4)
 """Where `count_causes` counts each cause."""
 
 
-def _note_zeros(
-    t: int, raw: Floats, dG: Floats, packed: Bytes, nonzeros: Integers, rows: Integers, kept: Floats
-) -> Any:
-    """Pack the mask of dG[:, t] and count its non-zeros by gate; keep some rows of dG_t before the threshold.
+def _pack_mask(t: int, mask: Bytes, packed: Bytes, nonzeros: Integers) -> None:
+    """Pack the mask of a time step and count its non-zeros by gate.
+
+    Bytes all along, eight rows at a time: so the compiler makes vectors of it.
 
     Parameters
     ----------
     t : int
-    raw : floating [4H, B]
-        dG_t before the threshold.
-    dG : floating [4H, T, B]
+    mask : uint8 [4H, B]
+        1 where dG_t is not zero, else 0.
     packed : uint8 [T, B, ceil(4H / 8)]
         Its time step t is overwritten.
     nonzeros : int64 [4]
         Added to.
-    rows : int64 [kept rows]
-    kept : floating [kept rows, T, B]
-        Its time step t becomes those rows of ``raw``.
-
-    Returns
-    -------
-    int
-        How many elements of ``raw`` are zero.
     """
-    units, sequences = raw.shape
-    bits = np.empty(sequences, np.uint8)
-    zeros = np.int64(0)
-    for byte in range((units + 7) // 8):
-        bits[:] = 0
-        for row in range(8 * byte, min(8 * byte + 8, units)):
-            bit = np.uint8(1 << (row & 7))
-            # 32 bits wide, so that as many elements fit into a vector as there are floats in one.
-            row_nonzeros = row_zeros = np.int32(0)
-            for b in range(sequences):
-                on = dG[row, t, b] != 0
-                bits[b] |= bit if on else np.uint8(0)
-                row_nonzeros += on
-                row_zeros += raw[row, b] == 0
-            nonzeros[4 * row // units] += row_nonzeros
-            zeros += row_zeros
+    units, sequences = mask.shape
+    row = np.empty(sequences, np.uint8)
+    for byte in range(units // 8):
+        m = mask[8 * byte : 8 * byte + 8]
         for b in range(sequences):
-            packed[t, b, byte] = bits[b]
-    for k in range(rows.size):
-        kept[k, t] = raw[rows[k]]
-    return zeros
+            row[b] = (
+                m[0, b] | m[1, b] << 1 | m[2, b] << 2 | m[3, b] << 3
+                | m[4, b] << 4 | m[5, b] << 5 | m[6, b] << 6 | m[7, b] << 7
+            )  # fmt: skip
+        for b in range(sequences):
+            packed[t, b, byte] = row[b]
+    if units % 8:
+        for b in range(sequences):
+            last = np.uint8(0)
+            for k in range(units % 8):
+                last |= mask[units - units % 8 + k, b] << k
+            packed[t, b, units // 8] = last
+    for gate in range(4):
+        ones = np.int64(0)
+        for k in range(gate * units // 4, (gate + 1) * units // 4):
+            in_row = np.int32(0)
+            for b in range(sequences):
+                in_row += mask[k, b]
+            ones += in_row
+        nonzeros[gate] += ones
 
 
 def _count_causes(
@@ -115,4 +110,4 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return kernel
 
 
-note_zeros, count_causes = _compiled(_note_zeros), _compiled(_count_causes)
+pack_mask, count_causes = _compiled(_pack_mask), _compiled(_count_causes)
