@@ -22,7 +22,7 @@ def huge(report: Report, factor: int = HUGE) -> Report:
     activity = report.activity
     grown = replace(
         activity,
-        keys=tuple(replace(key, layer=f"{key.layer}-" + "x" * 190) for key in activity.keys),
+        keys=tuple(key._replace(layer=f"{key.layer}-" + "x" * 190) for key in activity.keys),
         **{name: getattr(activity, name) * factor for name in ("counts", "array_cycles", "stalls")},
         total_cycles=activity.total_cycles * factor,
     )
