@@ -109,7 +109,7 @@ def summary(condition: Condition, rows: Mapping[str, Row]) -> dict[str, Any]:
         "loss": Measure.of([loss_of_quality(row, dense) for row, dense in pairs]),
         "sparsity": measure(lambda row: row["sparsity"]["late"]),
         "training": measure(lambda row: row["sparsity"]["training"]),
-        "natural": measure(lambda row: sum(row["natural_zeros"].values()) if row["natural_zeros"] else None),
+        "natural": measure(_natural),
         "cosine": measure(lambda row: row["cosine"]),
         "gradient_norm": measure(_largest_norm),
         "macs_saved": measure(lambda row: row["machines"][MACHINES[0]]["macs_saved"]["layers"]),
@@ -230,6 +230,12 @@ def _ratio(
             return None
         costs.append(fmean(found))
     return costs[0] / costs[1]
+
+
+def _natural(row: Row) -> float | None:
+    """Share of natural zeros; padding is absent work and none."""
+    causes = row["natural_zeros"]
+    return sum(share for cause, share in causes.items() if cause != "padding") if causes else None
 
 
 def _largest_norm(row: Row) -> float | None:

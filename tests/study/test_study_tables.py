@@ -32,7 +32,7 @@ def row(run: StudyRun, bits: float, zeros: float, cost: float = 1.0) -> dict[str
         "key": run.key, "status": "ok", "quality": {"test_bits_per_character": bits, "test_loss": bits / 1.44},
         "sparsity": {"first": zeros, "last": zeros, "late": zeros, "training": zeros - 0.1},
         "structure": {"dead": 0.25, "column": 0.25, "row": 0.0, "scattered": 0.5, "dead_gates": 0.1},
-        "natural_zeros": {"saturated": 0.01, "underflow": 0.02}, "cosine": 0.9,
+        "natural_zeros": {"saturated": 0.01, "underflow": 0.02, "padding": 0.3}, "cosine": 0.9,
         "curve": {"gradient_norm": [9.0, 1.0, 2.0]}, "machines": dict.fromkeys(MACHINES, costs),
     }  # fmt: skip
 
