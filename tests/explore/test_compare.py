@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from contextlib import suppress
 from math import fsum
 from pathlib import Path
 from typing import Any
@@ -173,12 +172,17 @@ def test_what_is_no_run_is_refused(tmp_path: Path, name: str, content: str, said
 
 def test_any_damage_to_a_report_is_an_input_error_or_no_harm(home: Path, tmp_path: Path) -> None:
     whole = json.loads((home / "small.json").read_text(encoding="utf-8"))
+    refused = set()
     for key in whole:
         for value in (None, True, "text", [], {}, {"total": "x"}):
             path = tmp_path / "damaged.json"
             path.write_text(json.dumps(whole | {key: value}), encoding="utf-8")
-            with suppress(InputError):
+            try:
                 read_subject(str(path))
+            except InputError as error:
+                assert "damaged.json" in str(error)
+                refused.add(key)
+    assert {"cycles", "energy_pj"} <= refused < whole.keys()
 
 
 def test_one_run_is_not_enough_and_a_missing_file_exits_with_2_and_one_line(home: Path) -> None:
