@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from simulator.arch import Architecture, load_arch
 from simulator.energy import EnergyTable, area, load_energy_table, price
-from simulator.engine import MOST_ROWS, Activity, ActivityBuilder, EngineName, StepActivity, run
+from simulator.engine import MOST_ROWS, Activity, ActivityBuilder, ChipStep, EngineName, StepActivity, join_chips, run
 from simulator.mapping import PassCache, plan
 from simulator.report import Course, GradientZeros, Report
-from simulator.workload import Workload, lower
+from simulator.workload import Workload, dealt, lower
 from traces import Step, Trace, statistics
 from traces.errors import InputError
 
@@ -162,14 +162,17 @@ def replay(
             if known is not None:
                 activities[digest] = known.at(number)
                 continue
-            step_plan = plan(machine, one.workload, one.cache)
-            if tally is not None and first:
-                from simulator.values import check_step
+            chips = []
+            for share in kept.shares(number, machine):
+                step_plan = plan(machine, share.workload, share.cache)
+                if tally is not None and first:
+                    from simulator.values import check_step
 
-                check_step(machine, step_plan, one.step, one.cache, tally, str(kept.trace.path))
-            times = run(step_plan, engine, record_intervals and first)
-            activities[digest] = StepActivity.of(number, step_plan, times)
-            del step_plan, times  # or they would stay while the next machine's are made
+                    check_step(machine, step_plan, share.step, share.cache, tally, str(kept.trace.path))
+                times = run(step_plan, engine, record_intervals and first)
+                chips.append(ChipStep.of(machine, number, step_plan, times))
+                del step_plan, times  # or they would stay while the next ones are made
+            activities[digest] = join_chips(machine, chips, record_intervals and first)
         blind = {
             (digest, one.workload.rows): activities[digest]
             for digest, machine in different.items()
@@ -208,7 +211,9 @@ def select_steps(trace: Trace, steps: Steps | None) -> list[int]:
 
 
 def dense_twin(machine: Architecture) -> Architecture:
-    """The same machine as a plain dense array: no skipping, no masks, no threshold, dense formats."""
+    """The same machine as a plain dense array: no skipping, no masks, no threshold, dense formats and gradients."""
+    if machine.sends_sparse_gradients:
+        machine = machine.replaced("chips.gradients", "dense")
     if not machine.ideal_memory:
         machine = machine.replaced("memory.formats.skip", "dense").replaced("memory.formats.skip_on_chip", "dense")
         if machine.skipping.slots_per_cycle is not None:  # pinned tiles fit the mechanism's passes, not the array's
@@ -222,13 +227,26 @@ def bound_of(machine: Architecture) -> Architecture:
 
 
 @dataclass(frozen=True)
-class KeptStep:
-    """A recorded step, what it lowers to, and what was counted of its masks so far."""
+class Share:
+    """What a chip works on in a step: a step, what it lowers to, and what was counted of its masks so far."""
 
     step: Step
-    gradients: GradientZeros
     workload: Workload
     cache: PassCache
+
+
+@dataclass(frozen=True)
+class KeptStep(Share):
+    """A recorded step, and its shares by the number of chips that it was dealt out to."""
+
+    gradients: GradientZeros
+    dealt: dict[int, list[Share]] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of masks and counts."""
+        every = [self, *(share for shares in self.dealt.values() for share in shares)]
+        return sum(share.step.nbytes + share.cache.nbytes for share in every)
 
 
 class KeptSteps:
@@ -257,10 +275,35 @@ class KeptSteps:
             step = self.trace.step(number)
             zeros = statistics.total(statistics.step_rows(step, self.trace.layers))
             gradients = GradientZeros(number, zeros["zeros"], zeros["elements"])
-            kept = KeptStep(step, gradients, lower(self.trace, step), PassCache(self.threads))
+            kept = KeptStep(step, lower(self.trace, step), PassCache(self.threads), gradients)
         self._steps[number] = kept  # as the newest
         self._forget(keep=1)
         return kept
+
+    def shares(self, number: int, machine: Architecture) -> Sequence[Share]:
+        """Give what each chip of a machine works on in a recorded step; one share alone is that of every chip.
+
+        Raises
+        ------
+        InputError
+            If the machine divides a batch that has fewer sequences than there are chips.
+        """
+        kept, chips, sequences = self.get(number), machine.chips.count, self.trace.batch_size
+        if chips == 1 or machine.chips.batch == "per_chip":
+            return [kept]
+        if chips > sequences:
+            raise InputError.of(
+                f"machine {machine.name}: chips.count",
+                f"{chips} chips to divide a batch of {sequences}",
+                f"at most one for each sequence of {self.trace.path}",
+                "chips.batch: per_chip gives each chip a batch of its own",
+            )
+        if chips not in kept.dealt:
+            kept.dealt[chips] = [
+                Share(step, lower(self.trace, step, -(-(sequences - chip) // chips)), PassCache(self.threads))
+                for chip, step in enumerate(dealt(kept.step, chips))
+            ]
+        return kept.dealt[chips]
 
     def _forget(self, keep: int) -> None:
         while len(self._steps) > keep and self.nbytes > self.most_bytes:
@@ -269,7 +312,7 @@ class KeptSteps:
     @property
     def nbytes(self) -> int:
         """Bytes of masks and counts that are kept."""
-        return sum(kept.step.nbytes + kept.cache.nbytes for kept in self._steps.values())
+        return sum(kept.nbytes for kept in self._steps.values())
 
 
 def step_range(text: str) -> Steps:

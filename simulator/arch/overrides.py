@@ -10,6 +10,9 @@ from typing import Any
 from simulator.arch.document import parse_document
 from traces.errors import InputError, Problem
 
+NUMBER_STANDS_FOR = {"chips": "count"}
+"""Keys of the machine that may be a number alone, and which of their own keys it stands for."""
+
 
 @dataclass(frozen=True)
 class Override:
@@ -68,6 +71,9 @@ def apply_overrides(data: dict[str, Any], overrides: Sequence[Override]) -> list
                 owner = owner[key]
             elif owner.get(key) is None and (depth > 1 or key not in data):
                 owner[key] = {}
+                owner = owner[key]
+            elif depth == 1 and key in NUMBER_STANDS_FOR:
+                owner[key] = {NUMBER_STANDS_FOR[key]: owner[key]}
                 owner = owner[key]
             else:
                 problems.append(_no_mapping(override, override.path[:depth], owner[key]))

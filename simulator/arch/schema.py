@@ -22,6 +22,7 @@ from simulator.arch.memory_system import Buffer, Memory
 from simulator.arch.overrides import Override, apply_overrides
 from simulator.arch.parts import Array, Part, Precision
 from simulator.arch.problems import problems_of, wrong
+from simulator.arch.scale_out import MOST_ARRAYS, ChipsOrCount
 from traces.errors import InputError, Problem, nearest
 
 
@@ -109,6 +110,15 @@ class Architecture(Part):
     clock_mhz: int = Field(ge=1, le=100_000, description="The machine's one clock, in MHz.")
     precision: Precision = Field(description="Number formats.")
     array: Array = Field(description="The MAC array.")
+    arrays: int = Field(
+        default=1,
+        ge=1,
+        le=MOST_ARRAYS,
+        description="How many such arrays a chip has; they share its buffers, its vector unit and its DRAM.",
+    )
+    chips: ChipsOrCount = Field(
+        default=1, validate_default=True, description="How many such chips train together: a number, or a mapping."
+    )
     skipping: Annotated[SerializeAsAny[Mechanism], WrapValidator(lambda value, _: parse_mechanism(value))] = Field(
         description="How zeros of the skip operand are skipped."
     )
@@ -169,9 +179,11 @@ class Architecture(Part):
     def digest(self) -> str:
         """SHA-256 (hex) of the resolved machine as canonical JSON, without its description.
 
-        Two files that differ in comments, key order, or in whether they spell out a default have one digest.
+        Two files that differ in comments, key order, or in whether they spell out a default have one digest; so have
+        two that say different things of the links of a single chip, which has none.
         """
-        data = {key: value for key, value in self.to_dict().items() if key != "description"}
+        alone = {name for name, one in (("arrays", self.arrays == 1), ("chips", self.chips.count == 1)) if one}
+        data = {key: value for key, value in self.to_dict().items() if key not in {"description", *alone}}
         text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -199,8 +211,20 @@ class Architecture(Part):
         return isinstance(self.memory, str)
 
     @property
+    def scaled_out(self) -> bool:
+        """Whether there is more than one array or chip."""
+        return self.arrays > 1 or self.chips.count > 1
+
+    @property
+    def sends_sparse_gradients(self) -> bool:
+        """Whether what crosses the links depends on where zeros are."""
+        return self.chips.count > 1 and self.chips.gradients == "sparse"
+
+    @property
     def reads_masks(self) -> bool:
         """Whether counts or times depend on where zeros are; those of a dense machine depend on shapes alone."""
+        if self.sends_sparse_gradients:
+            return True
         if self.skipping.uses_mask or self.ideal_memory:
             return self.skipping.uses_mask
         formats = self.system.formats
@@ -232,9 +256,22 @@ class Architecture(Part):
         return -(-self.system.dram.latency_ps * self.clock_mhz // 1_000_000)
 
     @property
+    def link_bytes_per_cycle(self) -> tuple[int, int]:
+        """Rate of a link in each direction, in bytes per machine cycle, as `dram_bytes_per_cycle`."""
+        rate = self.chips.link.bandwidth_mb_per_s
+        common = gcd(rate, self.clock_mhz)
+        return rate // common, self.clock_mhz // common
+
+    @property
+    def link_latency_cycles(self) -> int:
+        """Latency of a link in machine cycles, rounded up."""
+        return -(-self.chips.link.latency_ps * self.clock_mhz // 1_000_000)
+
+    @property
     def multipliers(self) -> int:
-        """Multipliers of the array: rows x columns, times those that feed a lane of a column."""
-        return self.array.rows * self.array.columns * self.skipping.macs_per_lane
+        """Multipliers of all arrays: rows x columns, times those that feed a lane of a column."""
+        of_an_array = self.array.rows * self.array.columns * self.skipping.macs_per_lane
+        return of_an_array * self.arrays * self.chips.count
 
     def cycles_to_us(self, cycles: int) -> float:
         """Convert cycles to microseconds; the only place that does."""

@@ -90,7 +90,7 @@ class AreaReport:
     table_name : str
     lines : tuple of AreaLine
     multipliers : int
-        MACs of the array.
+        MACs of all arrays.
     left_out : tuple of str
         What is on the machine and not in the lines, and why.
     table_notes : tuple of str
@@ -110,7 +110,7 @@ class AreaReport:
 
     @property
     def macs_per_mm2(self) -> float | None:
-        """MACs of the array over the total area; None where the area of a MAC is not known."""
+        """MACs of all arrays over the total area; None where the area of a MAC is not known."""
         known = {line.part for line in self.lines if line.component == "mac"}
         return self.multipliers / self.total_mm2 if {"multipliers", "adders"} <= known else None
 
@@ -145,7 +145,7 @@ class AreaReport:
 
 
 def area(arch: Architecture, table: EnergyTable) -> AreaReport:
-    """Add up the area of a machine.
+    """Add up the area of a machine, of all its arrays and chips.
 
     With ``memory: ideal`` it is the array's and its skip logic's alone. A part whose area the table does not have, or a
     mechanism whose hardware was never synthesised, is no line: `AreaReport.left_out` names it. So the dense twin's
@@ -173,8 +173,12 @@ class _Parts:
 
     def __init__(self, arch: Architecture, table: EnergyTable) -> None:
         self.arch, self.table = arch, table
+        self.chips = arch.chips.count
+        self.arrays = arch.arrays * self.chips
         self.lines: list[AreaLine] = []
         self.left_out: list[str] = []
+        if self.chips > 1:
+            self.left_out.append("area: the links between chips are not in it, for want of a source")
 
     def add_array(self) -> None:
         """Multipliers, adders, operand registers of one position, accumulators."""
@@ -186,13 +190,13 @@ class _Parts:
         self._add("mac", "adders", arch.multipliers, "MACs", lambda: table.unit_area("add", precision.accumulator))
         # A lane's own value, and the words of a position for its columns, which all lanes share.
         lanes, values = arch.skipping.macs_per_lane, array.rows + array.columns
-        bits = values * lanes * precision.operand_bits
+        bits = values * lanes * precision.operand_bits * self.arrays
         if arch.skipping.slots_per_cycle is None:
             self._add("mac", "operand registers", bits, "bits", table.register_area)
         else:
             own = f"operand registers of {arch.skipping.mechanism}, and its accumulators beyond one a multiplier"
             self.left_out.append(f"area: {own}, are not in it: its tiles are its own")
-        sums = array.rows * array.columns * precision.accumulator_bits
+        sums = array.rows * array.columns * precision.accumulator_bits * self.arrays
         self._add("accumulators", "registers", sums, "bits", table.register_area)
 
     def add_skip_logic(self) -> None:
@@ -210,7 +214,8 @@ class _Parts:
             ("staging", lane.staging),
             ("control", lane.control),
         ):
-            self._add("skip_logic", part, arch.array.rows, "lanes", self._transistors(transistors, lane.note))
+            lanes = arch.array.rows * self.arrays
+            self._add("skip_logic", part, lanes, "lanes", self._transistors(transistors, lane.note))
 
     def add_buffers(self) -> None:
         """The SRAMs, bank by bank."""
@@ -219,6 +224,7 @@ class _Parts:
             if buffer.ports > 1:
                 ports = f"{buffer.ports} ports taken as one: the SRAM rows are of one port"
                 each = replace(each, note="; ".join(filter(None, [each.note, ports])))
+            memories *= self.chips
             self._line(f"{name}_buffer", "SRAM", memories, "banks" if buffer.banks > 1 else "memories", each)
 
     def add_vector_unit(self) -> None:
@@ -232,11 +238,12 @@ class _Parts:
             )
         ]
         multipliers, adders = (ceil(max(counts)) for counts in zip(*per_cycle, strict=True))
-        self._add("vector_unit", "multipliers", unit.lanes * multipliers, "units", _estimated(table, "multiply"))
-        self._add("vector_unit", "adders", unit.lanes * adders, "units", _estimated(table, "add"))
+        lanes = unit.lanes * self.chips
+        self._add("vector_unit", "multipliers", lanes * multipliers, "units", _estimated(table, "multiply"))
+        self._add("vector_unit", "adders", lanes * adders, "units", _estimated(table, "add"))
         if self.arch.skipping.uses_mask:
-            self._add("vector_unit", "threshold", unit.lanes, "units", _estimated(table, "add"))
-            self._add("vector_unit", "mask packing", unit.lanes, "bits", table.register_area)
+            self._add("vector_unit", "threshold", lanes, "units", _estimated(table, "add"))
+            self._add("vector_unit", "mask packing", lanes, "bits", table.register_area)
 
     def _transistors(self, transistors: float, note: str) -> Callable[[], Area]:
         def of_so_many() -> Area:

@@ -33,6 +33,12 @@ COMPONENTS = (
 MAKING_ZEROS = {("vector_unit", "threshold"), ("vector_unit", "mask packing"), ("metadata", "write")}
 # A report warns where rows that nobody verified carry more than this share of the total (energy.md).
 UNVERIFIED_SHARE = 0.05
+LINK_COMPONENT = "link"
+"""A component beside `COMPONENTS` that only machines of several chips have."""
+LINK_PJ_PER_BIT = 5.5
+LINK_SOURCE = (
+    "5.5 pJ per bit of a 112 Gb/s SerDes, as articles on NVLink-C2C (1.3 pJ) compare the two; read at second hand"
+)
 
 
 @dataclass(frozen=True)
@@ -95,11 +101,16 @@ class EnergyReport:
         return sum(self.by_component().values())
 
     def by_component(self) -> dict[str, float]:
-        """Energy in pJ of each component, in the order of `COMPONENTS`; those without any count are 0."""
-        sums = dict.fromkeys(COMPONENTS, 0.0)
+        """Energy in pJ of each component, in the order of `components`; those without any count are 0."""
+        sums = dict.fromkeys(self.components, 0.0)
         for line in self.lines:
             sums[line.component] += line.pj
         return sums
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """`COMPONENTS`, and the links between chips where there are any."""
+        return tuple(dict.fromkeys([*COMPONENTS, *(line.component for line in self.lines)]))
 
     @property
     def making_zeros_pj(self) -> float:
@@ -127,7 +138,7 @@ class EnergyReport:
 
 
 def price(arch: Architecture, activity: Activity, table: EnergyTable) -> EnergyReport:
-    """Price the counts of a run.
+    """Price the counts of a run, which are those of all chips.
 
     With ``memory: ideal`` there are no buffers, no DRAM and no vector unit, and nothing of theirs is priced.
 
@@ -141,6 +152,10 @@ def price(arch: Architecture, activity: Activity, table: EnergyTable) -> EnergyR
         EnergyLine(component, action, counts[counter], unit, pj, p.source, p.verified, p.note, counter)
         for component, action, counter, unit, pj, p in _priced(arch, table)
     ]
+    if arch.chips.count > 1:
+        link, crossed = _link_price(arch), Count.LINK_BYTES
+        price_of = (link.pj_per_bit * 8, link.source, link.verified, link.note)
+        lines.append(EnergyLine(LINK_COMPONENT, "all-reduce", counts[crossed], "bytes", *price_of, crossed))
     return EnergyReport(table.name, (*lines, *_leakage(arch, activity, table)), table.notes)
 
 
@@ -193,6 +208,14 @@ def _priced(arch: Architecture, table: EnergyTable) -> Iterator[tuple[str, str, 
     yield "dram_write", "write", Count.DRAM_WRITE_BYTES, "bytes", dram.pj_per_bit * 8, dram
 
 
+def _link_price(arch: Architecture) -> Price:
+    """Price a bit that crosses a link."""
+    stated = arch.chips.link.pj_per_bit
+    if stated is None:
+        return Price("chips.link", LINK_PJ_PER_BIT, 1, LINK_SOURCE, False)
+    return Price("chips.link", stated, 1, "link.pj_per_bit of the machine", False)
+
+
 def _buffer_price(table: EnergyTable, buffer: Buffer, write: bool) -> Price:
     """Price a bit of a buffer: a bank of it, at the width of its word."""
     price = table.sram_price(buffer.capacity_bytes, write, buffer.banks, buffer.width_bits)
@@ -204,11 +227,11 @@ def _buffer_price(table: EnergyTable, buffer: Buffer, write: bool) -> Price:
 
 def _leakage(arch: Architecture, activity: Activity, table: EnergyTable) -> Iterator[EnergyLine]:
     """Price time: power that flows as long as the machine is on (1 mW is 1 pJ/ns)."""
-    ns_per_cycle = 1000 / arch.clock_mhz
+    ns_per_cycle, chips = 1000 / arch.clock_mhz, arch.chips.count
     parts = [("MACs", arch.multipliers, table.mac_leakage_price())]
     if not arch.ideal_memory:
         for name, buffer in arch.system.buffers:
-            parts.append((f"{name} buffer", 1, table.sram_leakage_price(buffer.capacity_bytes, buffer.banks)))
+            parts.append((f"{name} buffer", chips, table.sram_leakage_price(buffer.capacity_bytes, buffer.banks)))
     for action, size, p in parts:
         each = p.pj * size * ns_per_cycle
         yield EnergyLine("leakage", action, activity.total_cycles, "cycles", each, p.source, p.verified, p.note, None)

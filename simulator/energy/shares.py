@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.arch import Architecture
-from simulator.energy.price import COMPONENTS, EnergyReport
+from simulator.energy.price import EnergyReport
 from simulator.engine import Activity
 
 FIELDS = ("phase", "product", "layer")
@@ -29,7 +29,7 @@ def energy_by(report: EnergyReport, activity: Activity, arch: Architecture, fiel
     Returns
     -------
     dict of dict
-        pJ by group, in the order in which groups first occur, and by component, in the order of `COMPONENTS`.
+        pJ by group, in the order in which groups first occur, and by component, in the order of `EnergyReport.components`.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def energy_by(report: EnergyReport, activity: Activity, arch: Architecture, fiel
     pj = counted * np.array([line.pj_each for line in report.lines])
     by_group: dict[str, dict[str, float]] = {}
     for number, name in enumerate(groups):
-        sums = dict.fromkeys(COMPONENTS, 0.0)
+        sums = dict.fromkeys(report.components, 0.0)
         for line, energy in zip(report.lines, pj[number].tolist(), strict=True):
             sums[line.component] += energy
         by_group[name] = sums

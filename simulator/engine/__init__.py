@@ -3,6 +3,7 @@
 from typing import Literal, get_args
 
 from simulator.engine.activity import MOST_ROWS, Activity, ActivityBuilder, ProductKey, StepActivity
+from simulator.engine.chips import ChipStep, join_chips
 from simulator.engine.times import STALLS, UNITS, Interval, StepTimes
 from simulator.mapping import Plan
 
@@ -16,11 +17,13 @@ __all__ = [
     "UNITS",
     "Activity",
     "ActivityBuilder",
+    "ChipStep",
     "EngineName",
     "Interval",
     "ProductKey",
     "StepActivity",
     "StepTimes",
+    "join_chips",
     "run",
 ]
 

@@ -52,6 +52,8 @@ class ProductKey(NamedTuple):
 class Activity:
     """Exact counts and times of a run over one or more steps, one after the other.
 
+    Of several chips, counts are those of all of them, and times those of the slowest.
+
     Attributes
     ----------
     keys : tuple of ProductKey, length P
@@ -80,6 +82,8 @@ class Activity:
         Events that the engine handled.
     intervals : tuple of Interval
         What each unit did when, if it was recorded.
+    all_reduce_cycles : int
+        For which the links between chips were busy.
     """
 
     keys: tuple[ProductKey, ...]
@@ -96,6 +100,7 @@ class Activity:
     step_counts: Int64s
     events: int
     intervals: tuple[Interval, ...]
+    all_reduce_cycles: int = 0
 
     @property
     def folded(self) -> bool:
@@ -169,6 +174,7 @@ class ActivityBuilder:
         self._totals = [0] * len(COUNTS)
         self._busy = dict.fromkeys(UNITS, 0)
         self._dram_commands: dict[str, int] = {}
+        self._all_reduce_cycles = 0
         self._step_cycles: dict[int, int] = {}
         self._step_counts = array("q")
         self._intervals: list[Interval] = []
@@ -207,6 +213,7 @@ class ActivityBuilder:
             self._busy[unit] += cycles
         for name, count in times.dram_commands.items():
             self._dram_commands[name] = self._dram_commands.get(name, 0) + count
+        self._all_reduce_cycles += times.all_reduce_cycles
         self._keep_intervals(times)
         self._step_cycles[step.step] = times.total_cycles
         self._events += times.events
@@ -224,6 +231,7 @@ class ActivityBuilder:
             step_counts=np.array(self._step_counts, dtype=np.int64).reshape(-1, len(COUNTS)),
             events=self._events,
             intervals=tuple(self._intervals),
+            all_reduce_cycles=self._all_reduce_cycles,
         )
 
     def _require_int64(self, step: int, largest: int) -> None:

@@ -14,8 +14,18 @@ Int64s = npt.NDArray[np.int64]
 # Why the array stands still, in order of precedence: a stalled cycle is charged to the first that is not met. The
 # order is that in which the DMA serves a job, so the charge goes to what holds up the rest. `operand_bandwidth` is
 # the time within a job in which the buffers hand out fewer words than the array could take; `drain` that from the
-# array's last job to the end of the step.
-STALLS = ("dependency", "load_shared", "load_skip", "output_full", "load_partial", "operand_bandwidth", "drain")
+# array's last job to the last result stored; `all_reduce` that from there to the end of the step, where chips wait for
+# their links.
+STALLS = (
+    "dependency",
+    "load_shared",
+    "load_skip",
+    "output_full",
+    "load_partial",
+    "operand_bandwidth",
+    "drain",
+    "all_reduce",
+)
 UNITS = ("dram", "array", "vector_unit")
 
 
@@ -69,7 +79,7 @@ class StepTimes:
     Attributes
     ----------
     total_cycles : int
-        Until the last result is stored.
+        Until the last result is stored, and summed over all chips.
     start, end : int64 [products]
         First array (or vector unit) work on a product, and the cycle at which its last result is where its readers
         look for it.
@@ -80,6 +90,8 @@ class StepTimes:
         Busy cycles by unit, see `UNITS`.
     dram_commands : dict
         What the DRAM did, by name; empty but at the level `timing`.
+    all_reduce_cycles : int
+        For which the links between chips were busy.
     events : int
         Events that the engine handled; 0 where it has none.
     intervals : tuple of Interval
@@ -92,6 +104,7 @@ class StepTimes:
     stalls: Int64s
     busy: dict[str, int]
     dram_commands: dict[str, int] = field(default_factory=dict)
+    all_reduce_cycles: int = 0
     events: int = 0
     intervals: tuple[Interval, ...] = field(default=())
 

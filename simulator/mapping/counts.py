@@ -34,6 +34,7 @@ class Count(IntEnum):
     DRAM_READ_BYTES = 23
     DRAM_WRITE_BYTES = 24
     MASK_BITS_PACKED = 25
+    LINK_BYTES = 26
 
 
 COUNTS: tuple[str, ...] = tuple(c.name.lower() for c in Count)

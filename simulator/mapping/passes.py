@@ -120,29 +120,34 @@ def pass_shapes(arch: Architecture, product: Product) -> list[tuple[int, int]]:
 def feed_cycles(arch: Architecture, product: Product, table: PassTable, columns: int) -> Int64s:
     """Cycles by which each pass is longer because its buffers hand out fewer words than the array could take.
 
-    A pass takes no less time than its words of the shared operand (`columns` values each) and its values of the skip
-    operand need at the bits per cycle of their buffers.
+    A pass takes no less time than `words_cycles`.
 
     Returns
     -------
     int64, as ``table.counts.cycles``
         0 where buffers have no width, and with ``memory: ideal``.
     """
-    counts, nothing = table.counts, np.zeros_like(table.counts.cycles)
+    waiting: Int64s = np.maximum(words_cycles(arch, product, table, columns) - table.counts.cycles, 0)
+    return waiting
+
+
+def words_cycles(arch: Architecture, product: Product, table: PassTable, columns: int) -> Int64s:
+    """Cycles in which the buffers hand out what a pass reads: int64, as ``table.counts.cycles``.
+
+    Its words of the shared operand (`columns` values each) and its values of the skip operand, at the bits per cycle of
+    their buffers; 0 where buffers have no width, and with ``memory: ideal``.
+    """
+    counts, least = table.counts, np.zeros_like(table.counts.cycles)
     if arch.ideal_memory:
-        return nothing
+        return least
     buffers, bits = arch.system.buffers, arch.precision.operand_bits
-    if buffers.shared.read_bits_per_cycle is None and buffers.skip.read_bits_per_cycle is None:
-        return nothing
-    least = nothing
     if buffers.shared.read_bits_per_cycle is not None:
         words = min(columns, product.n) if table.per_column else 1
         least = -(-counts.fetches * words * bits // buffers.shared.read_bits_per_cycle)
     if buffers.skip.read_bits_per_cycle is not None:
         taken = table.taken if table.per_column else table.taken[..., None]
         least = np.maximum(least, -(-taken * bits // buffers.skip.read_bits_per_cycle))
-    waiting: Int64s = np.maximum(least - counts.cycles, 0)
-    return waiting
+    return least
 
 
 class PassCache:

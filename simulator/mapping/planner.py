@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from simulator.arch import Architecture
 from simulator.mapping.accounting import Counted, count_products
-from simulator.mapping.passes import PassCache, PassTable, Wanted, feed_cycles, pass_shapes
+from simulator.mapping.arrays import dealt_jobs
+from simulator.mapping.passes import PassCache, PassTable, Wanted, feed_cycles, pass_shapes, words_cycles
 from simulator.mapping.plan import (
     BUFFERS,
     JOB_ARRAY_CYCLES,
@@ -110,7 +111,7 @@ def _plan_ideal(arch: Architecture, workload: Workload, cache: PassCache) -> Pla
         counts = []
         for row, (shape, table) in enumerate(zip(shapes, tables, strict=True)):
             if table is not None:
-                cycles[row] = _array_cycles(arch, first, table, shape[1])
+                cycles[row] = _array_cycles(arch, first, table, shape)
             counts.append(count_products(arch, [Counted(members, table, shape[1])]))
         for at, (index, row) in enumerate(zip(indices, cycles.argmin(axis=0).tolist(), strict=True)):
             whole = Tiling(first.m, first.n, max(1, first.k), "mnk", *shapes[row])
@@ -120,8 +121,12 @@ def _plan_ideal(arch: Architecture, workload: Workload, cache: PassCache) -> Pla
     return plan_of([planned[i] for i in range(len(products))], jobs, none, none.T[:, :3], (0, 0, 0), None, 0)
 
 
-def _array_cycles(arch: Architecture, product: Product, passes: PassTable, columns: int) -> Int64s:
+def _array_cycles(arch: Architecture, product: Product, passes: PassTable, shape: tuple[int, int]) -> Int64s:
     """Sum the array's own cycles over all passes of each product: int64 [T], or [1] where all are alike."""
+    rows, columns = shape
+    if arch.arrays > 1:
+        sides = -(-product.m // rows) * rows, -(-product.n // columns) * columns
+        return dealt_jobs(arch, product, Tiling(*sides, max(1, product.k), "mnk", *shape), passes)[0].reshape(-1)
     times = -(-product.n // columns) if passes.per_column else 1
     cycles = passes.counts.cycles + arch.array.pass_overhead_cycles
     return np.asarray(cycles.reshape(len(cycles), -1).sum(axis=1) * times)
@@ -137,7 +142,10 @@ def _cost(
     column_tiles = -(-product.n // columns)
     array = passes.total(passes.counts.cycles + arch.array.pass_overhead_cycles, column_tiles)
     feed = passes.total(feed_cycles(arch, product, passes, columns), column_tiles)
-    return PassCost(tile_k, rows, columns, array, feed)
+    if arch.arrays == 1:
+        return PassCost(tile_k, rows, columns, array, feed)
+    words = passes.total(words_cycles(arch, product, passes, columns), column_tiles)
+    return PassCost(tile_k, rows, columns, array, feed, words)
 
 
 @dataclass(frozen=True)
@@ -337,6 +345,7 @@ class _SystemPlanner:
             segment_positions=traffic.skip.segment_positions(product),
             pauses=len(pauses),
             fills_by_rows=by_rows,
+            arrays=self.arch.arrays,
         )
         return self._problems[key]
 

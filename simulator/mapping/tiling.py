@@ -96,6 +96,8 @@ class TilingProblem:
         How many pauses of a serial chain the product's jobs may fill, and how long each is, about.
     fills_by_rows : bool
         It fills them by tiles of rows, as the chain makes them; otherwise job by job.
+    arrays : int
+        To which the passes of a job are dealt out.
     """
 
     m: int
@@ -118,6 +120,7 @@ class TilingProblem:
     pauses: int = 0
     pause_cycles: int = 0
     fills_by_rows: bool = False
+    arrays: int = 1
 
     @cached_property
     def skip_on_chip(self) -> bool:
@@ -158,6 +161,8 @@ class PassCost(NamedTuple):
         The law's, with the overhead of passes.
     feed_cycles : int
         Those beyond, in which the array waits for words of its buffers.
+    words_cycles : int
+        In which the buffers hand out all words; asked for where several arrays share them.
     """
 
     tile_k: int
@@ -165,6 +170,20 @@ class PassCost(NamedTuple):
     columns: int
     array_cycles: int
     feed_cycles: int
+    words_cycles: int = 0
+
+    def dealt(self, problem: TilingProblem, tile_m: int, tile_n: int) -> PassCost:
+        """The same dealt out to arrays, job by job, as if all passes took as long as they do on average."""
+        below = _lengths(-(-problem.m // self.rows), tile_m // self.rows)
+        beside = _lengths(-(-problem.n // self.columns), tile_n // self.columns)
+        passes = rounds = 0
+        for many_below, length in below:
+            for many_beside, width in beside:
+                passes += many_below * many_beside * length * width
+                rounds += many_below * many_beside * -(-length * width // problem.arrays)
+        array = -(-self.array_cycles * rounds // passes)
+        fed = -(-(self.array_cycles + self.feed_cycles) * rounds // passes)
+        return self._replace(array_cycles=array, feed_cycles=max(fed, self.words_cycles) - array)
 
 
 class Candidate(NamedTuple):
@@ -244,7 +263,7 @@ def _priced(p: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pi
     number = 0
     for cost in costs:
         tile_k, rows, columns = cost.tile_k, cost.rows, cost.columns
-        array = cost.array_cycles + cost.feed_cycles
+        array, each = cost.array_cycles + cost.feed_cycles, cost
         ks = -(-p.k // tile_k) or 1
         sizes_n = _sizes(p.n, columns, pins.tile_n)
         for tile_m in _sizes(p.m, rows, pins.tile_m):
@@ -260,7 +279,11 @@ def _priced(p: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pi
                     continue
                 tiles = ms * ns
                 jobs = tiles * ks
-                last = -(-min(m, rows) * min(n, columns) // p.port_values_per_cycle) + p.vector_cycles // tiles
+                last_values = min(p.arrays * min(m, rows) * min(n, columns), m * n)
+                last = -(-last_values // p.port_values_per_cycle) + p.vector_cycles // tiles
+                if p.arrays > 1:
+                    each = cost.dealt(p, tile_m, tile_n)
+                    array = each.array_cycles + each.feed_cycles
                 if not p.skip_in_chain:
                     last += dram.transfer_cycles((p.partial_bytes + p.store_bytes) // tiles)
                 first = skip_bytes // (ms * ks) + shared_bytes // (ns * ks)
@@ -291,9 +314,15 @@ def _priced(p: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pi
                     cuts_rows = p.fills_by_rows and tile_n < p.n and order in ("nmk", "nkm")
                     number += 1
                     yield (
-                        *(cuts_rows, price, read + written, jobs, order, -rows, number, cost),
+                        *(cuts_rows, price, read + written, jobs, order, -rows, number, each),
                         *(tile_m, tile_n, stay, first, moving, last, hidden),
                     )
+
+
+def _lengths(passes: int, of_a_tile: int) -> list[tuple[int, int]]:
+    """Tiles, and passes of each: whole ones, and a rest where there is one."""
+    whole, rest = divmod(passes, of_a_tile)
+    return [(whole, of_a_tile), *([(1, rest)] if rest else [])]
 
 
 def _waiting(p: TilingProblem, order: Order, m: int, n: int) -> int:

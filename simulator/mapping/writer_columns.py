@@ -90,5 +90,6 @@ STATE = 17
     FORWARD_CYCLES,
     BACKWARD_CYCLES,
     MIXES,
-) = range(7)
-MACHINE = 7
+    ARRAYS,
+) = range(8)
+MACHINE = 8

@@ -89,7 +89,7 @@ def write_program(
     products = len(spec)
     operand_bits, sum_bits = machine[c.OPERAND_BITS], machine[c.SUM_BITS]
     port, lanes = machine[c.PORT_VALUES], machine[c.LANES]
-    mixes = machine[c.MIXES] == 1
+    mixes, arrays = machine[c.MIXES] == 1, machine[c.ARRAYS]
     written = loaded = waited = 0
     put_off = np.empty(products, np.int64)
     head = tail = 0
@@ -285,7 +285,7 @@ def write_program(
                     if m * n != drained:
                         drained, drain_cycles = m * n, -(-m * n // port)
                     jobs[JOB_DRAIN_CYCLES, job] = drain_cycles
-                    last = min(m, own[c.ROWS]) * min(n, own[c.COLUMNS])
+                    last = min(arrays * min(m, own[c.ROWS]) * min(n, own[c.COLUMNS]), m * n)
                     if last != drained_last:
                         drained_last, tail_cycles = last, -(-last // port)
                     jobs[JOB_TAIL_CYCLES, job] = tail_cycles

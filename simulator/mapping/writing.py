@@ -14,6 +14,7 @@ import numpy.typing as npt
 import simulator.mapping.writer_columns as c
 from simulator.arch import Architecture
 from simulator.mapping.accounting import Counted, count_products
+from simulator.mapping.arrays import dealt_jobs
 from simulator.mapping.counts import COUNTS
 from simulator.mapping.passes import PassTable, feed_cycles
 from simulator.mapping.places import places
@@ -211,10 +212,11 @@ class _Tables:
         cost: Int64s | int = 0
         if passes is not None:
             cycles, feed, nonzeros = _of_tiles(self.arch, first, tiling, passes)
-            self.spec[members, c.PER_COLUMN] = passes.per_column
+            per_column = passes.per_column and self.arch.arrays == 1
+            self.spec[members, c.PER_COLUMN] = per_column
             self._lay("cycles", self.cycles, members, cycles, c.CYCLES_AT)
             self._lay("feed", self.feed, members, feed, None)
-            times = -(-n // tiling.columns) if passes.per_column else 1
+            times = -(-n // tiling.columns) if per_column else 1
             array = cycles.sum(axis=1) * times
             self.array_cycles[members] = array
             cost = (array + feed.sum(axis=1) * times) // jobs
@@ -291,6 +293,7 @@ class _Tables:
         machine[c.FORWARD_CYCLES] = unit.gate_forward_cycles_per_value
         machine[c.BACKWARD_CYCLES] = self.traffic.gate_backward_cycles_per_value
         machine[c.MIXES] = self.pauses is not None
+        machine[c.ARRAYS] = self.arch.arrays
         return machine
 
     def state(self) -> Int64s:
@@ -305,7 +308,7 @@ class _Tables:
 
 
 def _of_tiles(arch: Architecture, product: Product, tiling: Tiling, passes: PassTable) -> tuple[Int64s, Int64s, Int64s]:
-    """Sum over the passes of each tile of rows, and of columns where they differ.
+    """Sum over the passes of each tile of rows, and of columns where they differ or several arrays take them.
 
     Returns
     -------
@@ -321,8 +324,11 @@ def _of_tiles(arch: Architecture, product: Product, tiling: Tiling, passes: Pass
             summed = np.add.reduceat(summed, columns, axis=3)
         return summed.reshape(len(summed), -1)
 
-    cycles = tiles(passes.counts.cycles + arch.array.pass_overhead_cycles)
-    feed = tiles(feed_cycles(arch, product, passes, tiling.columns))
+    if arch.arrays > 1:
+        cycles, feed = (each.reshape(len(each), -1) for each in dealt_jobs(arch, product, tiling, passes))
+    else:
+        cycles = tiles(passes.counts.cycles + arch.array.pass_overhead_cycles)
+        feed = tiles(feed_cycles(arch, product, passes, tiling.columns))
     return cycles, feed, np.add.reduceat(passes.nonzeros, row_starts, axis=2)
 
 

@@ -149,6 +149,11 @@ _SAID = {
         "waiting for room in the output buffer",
         "a larger output buffer or a wider output port",
     ),
+    "all_reduce": (
+        "waiting for the links between the chips, which sum the weight gradients",
+        "faster links, more work on each chip between two sums, fewer chips, or an all-reduce that overlaps the "
+        "backward phase",
+    ),
     "drain": (
         "storing the last results of each step, when the array has nothing left to do",
         "a shorter way out: port, vector unit and DRAM",
@@ -301,8 +306,12 @@ def _joined(parts: list[str]) -> str:
 
 
 def _overhead(report: Report) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Cycles of each product that are the set-up of its passes: int64 [P]."""
-    return report.activity.counts[:, Count.PASSES] * report.arch.array.pass_overhead_cycles
+    """Cycles of each product that are the set-up of its passes: int64 [P]. Of several arrays, of one on average."""
+    arch, activity = report.arch, report.activity
+    every = activity.counts[:, Count.PASSES] * arch.array.pass_overhead_cycles
+    if not arch.scaled_out:
+        return every
+    return np.minimum(every // (arch.arrays * arch.chips.count), activity.array_cycles)
 
 
 def _has_zeros(report: Report) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -15,6 +15,8 @@ from simulator.engine import STALLS, Activity
 from simulator.mapping import Count
 from simulator.report import explanation
 from simulator.report.course import Course, GradientZeros
+from simulator.report.scale_out import STALL as ALL_REDUCE
+from simulator.report.scale_out import ScaleOut
 from simulator.report.training import Training, integrate
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ class Report:
 
     @property
     def utilization(self) -> float:
-        """Executed MACs over what all multipliers of the array could have done in the time."""
+        """Executed MACs over what all multipliers could have done in the time."""
         slots = self.arch.multipliers * self.total_cycles
         return int(self.activity.counts[:, Count.MACS_EXECUTED].sum()) / slots if slots else 0.0
 
@@ -160,8 +162,17 @@ class Report:
 
     @property
     def stalls(self) -> dict[str, int]:
-        """Stalled cycles of the array by reason; with its own cycles they sum to the total."""
-        return dict(zip(STALLS, self.activity.stalls.sum(axis=0).tolist(), strict=True))
+        """Stalled cycles of the array by reason; with its own cycles they sum to the total.
+
+        A single chip has no reason ``all_reduce``.
+        """
+        every = dict(zip(STALLS, self.activity.stalls.sum(axis=0).tolist(), strict=True))
+        return {name: cycles for name, cycles in every.items() if name != ALL_REDUCE or self.arch.chips.count > 1}
+
+    @property
+    def scale_out(self) -> ScaleOut | None:
+        """What several arrays and chips make of the run; None where there is one array on one chip."""
+        return ScaleOut.of(self)
 
     def explain(self) -> list[str]:
         """Say in sentences what skipping saves here, because of what, and what limits it."""
@@ -170,7 +181,10 @@ class Report:
     # --- forms -------------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the report with the fixed key names of README's "JSON report"; plain Python numbers throughout."""
+        """Give the report with the fixed key names of README's "JSON report"; plain Python numbers throughout.
+
+        A machine of one array on one chip has no key ``scale_out``.
+        """
         totals = self.activity.totals()
         area = self.area if self.area is not None and self.area.lines else None
         report: dict[str, Any] = {
@@ -201,6 +215,7 @@ class Report:
             "dram_bytes": {"read": totals["dram_read_bytes"], "write": totals["dram_write_bytes"]},
             "dram_commands": self.activity.dram_commands or None,
             "utilization": self.utilization,
+            **({} if self.scale_out is None else {"scale_out": self.scale_out.to_dict()}),
             "baseline": None if self.baseline is None else self.baseline.to_dict(),
             "speedup": self.speedup,
             "energy_saving": self.energy_saving,

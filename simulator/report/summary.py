@@ -48,7 +48,10 @@ def headline(report: Report) -> list[Line]:
     lines.append(("time", f"{numbers.time(report.time_us)}, {numbers.count(report.total_cycles)} cycles at {clock}"))
     if report.training is not None:
         lines.append(("training", whole_training(report.training)))
-    lines.append(("utilisation", f"{numbers.percent(report.utilization)} of the array's MAC slots"))
+    whose = "all arrays'" if report.arch.scaled_out else "the array's"
+    lines.append(("utilisation", f"{numbers.percent(report.utilization)} of {whose} MAC slots"))
+    if report.scale_out is not None:
+        lines.append(("scale-out", str(report.scale_out)))
     if report.energy_delay_ratio is not None:
         ratio = f"{report.energy_delay_ratio:.3f} of the dense twin's"
         lines.append(("energy-delay", f"{report.energy_delay_js:.4g} Js, {ratio}"))
@@ -83,6 +86,8 @@ def provenance(report: Report) -> list[Line]:
     macs = f"{size.rows} x {size.columns}"
     if arch.skipping.macs_per_lane > 1:
         macs += f" x {arch.skipping.macs_per_lane}"
+    if arch.scaled_out:
+        macs = f"{arch.arrays * arch.chips.count} x {macs}"
     return [
         ("machine", f"{numbers.plain(arch.name)} (digest {arch.digest[:DIGEST_DIGITS]})"),
         (
@@ -177,7 +182,7 @@ def slot_uses(report: Report) -> list[SlotUse]:
     """Split the slots of the array's own cycles, all multipliers each, by what they did; the parts sum to all of them.
 
     Slots of rows and columns that no row or column of the product fills, and those of the set-up of passes,
-    are the last part.
+    are the last part; and those of arrays and chips that wait for the slowest.
     """
     totals = report.activity.counts.sum(axis=0).tolist()
     every = report.arch.multipliers * int(report.activity.array_cycles.sum())
@@ -188,7 +193,8 @@ def slot_uses(report: Report) -> list[SlotUse]:
         SlotUse("idle: bank conflict", totals[Count.SLOTS_CONFLICT]),
         SlotUse("idle: window refill", totals[Count.SLOTS_REFILL]),
     ]
-    return [*uses, SlotUse("short passes, set-up", every - sum(use.slots for use in uses))]
+    rest = "short passes, set-up" + (", waits for others" if report.arch.scaled_out else "")
+    return [*uses, SlotUse(rest, every - sum(use.slots for use in uses))]
 
 
 @dataclass(frozen=True)

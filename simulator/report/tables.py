@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulator.energy import COMPONENTS
 from simulator.engine import STALLS
-from simulator.mapping import COUNTS
+from simulator.mapping import COUNTS, Count
 from simulator.report.result import Report
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def product_frame(report: Report) -> pd.DataFrame:
     -------
     DataFrame
         Columns ``step, layer, product, time, phase, recorded, m, k, n``; every count by its name in
-        `simulator.mapping.COUNTS`; ``array_cycles``; ``stall_<reason>_cycles``; ``start_cycle, end_cycle``,
+        `simulator.mapping.COUNTS` (``link_bytes`` of several chips alone); ``array_cycles``; ``stall_<reason>_cycles``; ``start_cycle, end_cycle``,
         which count from the beginning of the run; ``energy_<component>_pj`` and their sum ``energy_pj``. ``time``
         is missing where the product is not of a serial chain. The array's cycles and the stalls sum to the run's
         cycles, and energies to the run's energy: leakage is dealt out by the cycles that a product takes of the run.
@@ -38,9 +37,11 @@ def product_frame(report: Report) -> pd.DataFrame:
     columns["time"] = pd.array(columns["time"], dtype="Int64")
     if activity.folded:
         columns = {"step": pd.array(columns.pop("step"), dtype="Int64"), "steps": activity.steps, **columns}
-    columns |= {name: activity.counts[:, index] for index, name in enumerate(COUNTS)}
+    alone = report.arch.chips.count == 1
+    columns |= {name: activity.counts[:, i] for i, name in enumerate(COUNTS) if not (alone and i == Count.LINK_BYTES)}
     columns["array_cycles"] = activity.array_cycles
-    columns |= {f"stall_{reason}_cycles": activity.stalls[:, index] for index, reason in enumerate(STALLS)}
+    told = report.stalls
+    columns |= {f"stall_{name}_cycles": activity.stalls[:, i] for i, name in enumerate(STALLS) if name in told}
     columns |= {"start_cycle": activity.start, "end_cycle": activity.end}
     columns |= _energy_columns(report)
     whole = dict.fromkeys(("m", "k", "n") if activity.folded else ("step", "m", "k", "n"), np.int64)
@@ -51,7 +52,7 @@ def _energy_columns(report: Report) -> dict[str, Any]:
     """Price the counts of each product: float64 [P] by column."""
     activity = report.activity
     cycles = activity.array_cycles + activity.stalls.sum(axis=1)
-    sums = {component: np.zeros(len(activity.keys)) for component in COMPONENTS}
+    sums = {component: np.zeros(len(activity.keys)) for component in report.energy.components}
     for line in report.energy.lines:
         counted = cycles if line.counter is None else activity.counts[:, line.counter]
         sums[line.component] += counted * line.pj_each

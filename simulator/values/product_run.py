@@ -87,12 +87,13 @@ class ProductRun:
             columns = list(_passes(n, self.columns))
             # What the shared buffer holds, one contiguous block for each tile of columns.
             shared = [np.ascontiguousarray(self.operands.shared[positions, c]) for _, c in columns]
-            cycles = 0
+            free_at = [0] * self.arch.arrays  # each takes the next pass when it is free
             for p, rows in _passes(m, self.rows):
                 on_tile(q, p, rows, positions, columns, shared)
                 for c, _ in columns:
-                    cycles += int(self.cycles[q, p, c]) + self.arch.array.pass_overhead_cycles
-            self.job_cycles.append(cycles)
+                    first = free_at.index(min(free_at))
+                    free_at[first] += int(self.cycles[q, p, c]) + self.arch.array.pass_overhead_cycles
+            self.job_cycles.append(max(free_at))
 
     def _on_lanes(
         self, q: int, p: int, rows: slice, positions: slice, columns: list[tuple[int, slice]], shared: list[Floats]

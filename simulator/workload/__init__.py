@@ -2,5 +2,6 @@
 
 from simulator.workload.lowering import lower
 from simulator.workload.product import After, Epilogue, OperandMask, Phase, Product, Workload
+from simulator.workload.shares import dealt
 
-__all__ = ["After", "Epilogue", "OperandMask", "Phase", "Product", "Workload", "lower"]
+__all__ = ["After", "Epilogue", "OperandMask", "Phase", "Product", "Workload", "dealt", "lower"]

@@ -20,7 +20,7 @@ from traces.trace import DenseLayer, Layer, LayerRecord, Step, Trace
 SAVED_STATES = {"lstm": 2, "gru": 1, "rnn": 0, "linear": 0}
 
 
-def lower(trace: Trace, step: Step) -> Workload:
+def lower(trace: Trace, step: Step, batch_size: int | None = None) -> Workload:
     """List the products of a recorded step in program order.
 
     Forward: the recorded layers as the header lists them, then the dense layers. Backward: the reverse. Rows that
@@ -32,9 +32,11 @@ def lower(trace: Trace, step: Step) -> Workload:
     trace : Trace
         For its layers and shapes.
     step : Step
-        One of its steps.
+        One of its steps, or a share of one.
+    batch_size : int, optional
+        Sequences of the step; by default those of the trace.
     """
-    T, B = trace.sequence_length, trace.batch_size
+    T, B = trace.sequence_length, trace.batch_size if batch_size is None else batch_size
     program = _Program(T, B, step)
     for layer in trace.layers:
         if program.enter(layer.name):

@@ -45,6 +45,14 @@ class OperandMask:
         rows = self.packed.shape[0]
         return (rows, self.bits) if self.lanes_hold == "rows" else (self.bits, rows)
 
+    @property
+    def nonzero_rows(self) -> npt.NDArray[np.bool_]:
+        """Which rows of S have a non-zero: bool [M]."""
+        if self.lanes_hold == "rows":
+            return np.asarray(self.packed.any(axis=1))
+        anywhere = np.bitwise_or.reduce(self.packed, axis=0)
+        return np.unpackbits(anywhere, count=self.bits, bitorder="little").view(np.bool_)
+
 
 class After(NamedTuple):
     """A product must wait for another one.

@@ -8,7 +8,7 @@ from plain.skip_tiles import SkipTile, skip_tile, stored_bytes
 
 from simulator.mapping.accounting import Counted, count_products
 from simulator.mapping.counts import Count
-from simulator.mapping.passes import PassTable, feed_cycles
+from simulator.mapping.passes import PassTable, feed_cycles, words_cycles
 from simulator.mapping.places import ALIGNMENT_BYTES
 from simulator.mapping.plan import NONE, OUTPUT, SHARED, SKIP, PlannedProduct
 from simulator.mapping.tiling import Tiling
@@ -165,6 +165,9 @@ class ProductJobs:
             column_tiles = -(-product.n // tiling.columns)
             self.array_cycles = passes.total(self._cycles, column_tiles)
             self.feed_cycles = passes.total(self._feed, column_tiles)
+            if arch.arrays > 1:
+                every = [self._on_arrays(*tile) for tile in tiling.jobs(product.m, product.n, product.k)]
+                self.array_cycles, self.feed_cycles = map(sum, zip(*every, strict=True))
         self._jobs = self._write()
         self._row_tiles = -(-product.m // tiling.tile_m)
         column_tiles, k_tiles = -(-product.n // tiling.tile_n), max(1, -(-product.k // tiling.tile_k))
@@ -231,6 +234,8 @@ class ProductJobs:
                     skip, skip_held = self._load_skip(i, m, q, skip), (i, q)
                 cycles = self.passes.of_job(self._cycles, q, self._passes_of(i), self._column_tiles_of(j))
                 feed = self.passes.of_job(self._feed, q, self._passes_of(i), self._column_tiles_of(j))
+                if traffic.arch.arrays > 1:
+                    cycles, feed = self._on_arrays(i, j, q)
             if q == 0:
                 output_of[i, j] = self._load_output(i, m * n, partial.take(m * n))
             elif not tiling.sums_stay:
@@ -255,7 +260,7 @@ class ProductJobs:
                 feed_cycles=feed,
                 drains=int(completes or spills),
                 drain_cycles=-(-m * n // port) if drains else 0,
-                tail_cycles=-(-min(m, tiling.rows) * min(n, tiling.columns) // port) if drains else 0,
+                tail_cycles=-(-self._last_values(m, n) // port) if drains else 0,
                 vector_cycles=traffic.vector_cycles(forward.take(m * n), backward.take(m * n)) if completes else 0,
                 store_bytes=store_bytes,
                 store_address_bytes=store_address,
@@ -266,6 +271,25 @@ class ProductJobs:
             job_of[i, j] = self._last_of_rows[i] = self.last_job = job
             self.first_job = job if self.first_job == NONE else self.first_job
             yield
+
+    def _last_values(self, m: int, n: int) -> int:
+        """Sums of the last pass of each array."""
+        return min(self.traffic.arch.arrays * min(m, self.tiling.rows) * min(n, self.tiling.columns), m * n)
+
+    def _on_arrays(self, i: int, j: int, q: int) -> tuple[int, int]:
+        """What a job takes where several arrays take its passes, each the next one when it is free."""
+        assert self.passes is not None
+        arch, columns = self.traffic.arch, self._column_tiles_of(j)
+        words = words_cycles(arch, self.product, self.passes, self.tiling.columns)
+        free_at, fed_at, all_words = [0] * arch.arrays, [0] * arch.arrays, 0
+        rows = self._passes_of(i)
+        for p in range(rows.start, rows.stop):
+            for column in range(columns.start, columns.stop):
+                at = (q, p) if self.passes.per_column else (q, p, column)
+                free_at[free_at.index(min(free_at))] += int(self._cycles[at])
+                fed_at[fed_at.index(min(fed_at))] += int(self._cycles[at] + self._feed[at])
+                all_words += int(words[at])
+        return max(free_at), max(*fed_at, all_words) - max(free_at)
 
     def _jobs_awaited(self, i: int) -> list[tuple[int, int]]:
         """What a row tile waits for: jobs, and whether on chip (made) or stored."""
