@@ -60,7 +60,8 @@ def apply_overrides(data: dict[str, Any], overrides: Sequence[Override]) -> list
 
     A whole is set before its parts and ``skipping.mechanism`` before the other keys of ``skipping``, so that
     the order on the command line matters only where one key is set twice: the later one holds. Setting
-    ``skipping.mechanism`` to another mechanism drops the former one's parameters, which mean nothing to it.
+    ``skipping.mechanism`` to another mechanism drops the former one's parameters, which mean nothing to it. A number
+    of ``chips`` leaves the rest of what is said of them.
     Whether a key exists is the schema's to say, later.
     """
     problems: list[Problem] = []
@@ -81,7 +82,12 @@ def apply_overrides(data: dict[str, Any], overrides: Sequence[Override]) -> list
         else:
             if override.path == ("skipping", "mechanism") and owner.get("mechanism") != override.value:
                 owner.clear()
-            owner[override.path[-1]] = deepcopy(override.value)
+            last = override.path[-1]
+            if len(override.path) == 1 and last in NUMBER_STANDS_FOR and isinstance(override.value, int):
+                stated = owner.get(last)
+                if isinstance(stated, dict):
+                    owner, last = stated, NUMBER_STANDS_FOR[last]
+            owner[last] = deepcopy(override.value)
     return problems
 
 

@@ -43,7 +43,7 @@ def explain(
     """
     from simulator.arch import load_arch
     from simulator.explore.mappings import map_step
-    from simulator.workload import lower
+    from simulator.run import KeptSteps
     from traces import Trace
 
     arch = load_arch(machine, list(overrides))
@@ -56,7 +56,8 @@ def explain(
         number = trace.steps[-1] if step is None else step
         if number not in trace.steps:
             raise InputError.of("--step", str(number), f"one of {', '.join(map(str, trace.steps))}")
-        mapped = map_step(arch, lower(trace, trace.step(number)))
+        share = KeptSteps(trace, most_bytes=0).shares(number, arch)[0]
+        mapped = map_step(arch, share.workload)
         sha256 = trace.sha256
     chosen = _select(mapped, layer, product)
     if as_json:
@@ -74,7 +75,8 @@ def explain(
         }
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))
         return
-    click.echo("\n".join(textwrap.wrap(f"{arch.name}, step {number}: {_whole(mapped)}", WIDTH)))
+    one = f" (the first of {arch.chips.count} chips, before the all-reduce)" if arch.chips.count > 1 else ""
+    click.echo("\n".join(textwrap.wrap(f"{arch.name}, step {number}{one}: {_whole(mapped)}", WIDTH)))
     for m in chosen:
         click.echo(f"\n{_told(m)}")
     if mapped.without_macs and layer is product is None:

@@ -29,7 +29,8 @@ def energy_by(report: EnergyReport, activity: Activity, arch: Architecture, fiel
     Returns
     -------
     dict of dict
-        pJ by group, in the order in which groups first occur, and by component, in the order of `EnergyReport.components`.
+        pJ by group, in the order in which groups first occur, and by component, in the order of
+        `EnergyReport.components`.
 
     Raises
     ------

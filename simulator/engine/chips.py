@@ -232,10 +232,10 @@ def _side_by_side(chips: Sequence[StepActivity]) -> tuple[StepActivity, list[Int
 
     counts = np.zeros((len(keys), first.counts.shape[1]), dtype=np.int64)
     commands: dict[str, int] = {}
-    for chip, place in zip(chips, places, strict=True):
-        counts[place] += chip.counts
-        for name, done in chip.times.dram_commands.items():
-            commands[name] = commands.get(name, 0) + done
+    for chip, own_places in zip(chips, places, strict=True):
+        counts[own_places] += chip.counts
+        for command, done in chip.times.dram_commands.items():
+            commands[command] = commands.get(command, 0) + done
     times = replace(
         times,
         start=of_slowest(times.start),

@@ -15,7 +15,7 @@ from simulator.arch import Architecture, Weights
 from simulator.energy import EnergyTable, load_energy_table
 from simulator.explore.order import hardware_digest
 from simulator.explore.points import Cell, Point, Refusal, Settings, files_digest, named_files
-from simulator.report import Report, energy_saving, speedup
+from simulator.report import Report, ScaleOut, energy_saving, speedup
 from simulator.run import KeptSteps, Replay, bound_of, dense_twin, priced, replay, select_steps
 from traces import Trace
 from traces.errors import InputError
@@ -90,7 +90,7 @@ def measures(report: Report) -> Row:
     """Give a report's headline figures as cells, units in their names.
 
     Energies by component are columns ``energy_<component>_pj``; what the machine does not have (DRAM with
-    ideal memory) has no cell.
+    ideal memory, links of a single chip) has no cell.
     """
     totals = report.activity.totals()
     kinds = ("dense", "executed", "gated", "skipped")
@@ -101,9 +101,22 @@ def measures(report: Report) -> Row:
         **{f"saving_{scope}": float(saving) for scope, saving in report.savings.items()},
         "energy_total_pj": float(report.energy.total_pj),
         **{f"energy_{name}_pj": float(pj) for name, pj in report.energy.by_component().items()},
+        **_linked(report.scale_out),
         "dram_read_bytes": totals["dram_read_bytes"],
         "dram_write_bytes": totals["dram_write_bytes"],
         "utilization": float(report.utilization),
+    }
+
+
+def _linked(scale_out: ScaleOut | None) -> Row:
+    """Give what the links between chips did and what the chips are good for; nothing of a single chip."""
+    if scale_out is None or scale_out.all_reduce is None:
+        return {}
+    return {
+        "link_bytes": scale_out.all_reduce.bytes,
+        "all_reduce_cycles": scale_out.all_reduce.cycles,
+        "all_reduce_exposed_cycles": scale_out.all_reduce.exposed_cycles,
+        "throughput_times_one_chip": scale_out.throughput_times_one_chip,
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from simulator.report import numbers
 
-MORE_IS_BETTER = ("speedup", "saving", "utilization", "macs_skipped", "macs_per_mm2")
+MORE_IS_BETTER = ("speedup", "saving", "throughput", "utilization", "macs_skipped", "macs_per_mm2")
 """A measure with one of these in its name is to be large; all others (cycles, energies, bytes) are to be small."""
 SHARES = ("saving", "utilization", "sparsity")
 
@@ -26,7 +26,7 @@ def said(name: str, value: float) -> str:
         return numbers.time(value)
     if name.endswith("_bytes"):
         return numbers.data(int(value))
-    if "speedup" in name:
+    if "speedup" in name or "throughput" in name:
         return numbers.times(value)
     if any(word in name for word in SHARES):
         return f"{100 * value:.1f} %"

@@ -162,11 +162,22 @@ def steps(recorded: tuple[int, ...]) -> str:
 def remarks(report: Report) -> list[str]:
     """Say what to know before believing a figure: weak prices, and what was left out."""
     said = [numbers.plain(note) for note in report.energy.notes]
+    chips = report.arch.chips
     if report.arch.ideal_memory:
+        links = ", and the links between the chips" if chips.count > 1 else ""
         said.append(
             "memory: ideal leaves out buffers, DRAM and the vector unit, both their time and their energy; "
-            "only the array and its skip logic are counted"
+            f"only the array and its skip logic are counted{links}"
         )
+    if chips.count > 1:
+        said.append(f"MACs, bytes, energy and area are those of all {numbers.count(chips.count)} chips together")
+        if chips.batch == "per_chip":
+            said.append(f"a step trains on {numbers.count(chips.count)} times the sequences that were recorded")
+        if report.arch.sends_sparse_gradients and chips.batch == "per_chip":
+            said.append(
+                "which gates of the other chips have a gradient was not recorded: each is taken to have as many as the "
+                "recorded one, all of them other gates, so that the links carry no less than they would"
+            )
     return said
 
 
