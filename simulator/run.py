@@ -124,6 +124,7 @@ def priced(machine: Architecture, table: EnergyTable, trace: Trace, replayed: Re
         area=area(machine, table),
         course=Course.of(trace),
         gradients=replayed.gradients,
+        batch_size=trace.batch_size,
     )
 
 

@@ -101,22 +101,25 @@ def measures(report: Report) -> Row:
         **{f"saving_{scope}": float(saving) for scope, saving in report.savings.items()},
         "energy_total_pj": float(report.energy.total_pj),
         **{f"energy_{name}_pj": float(pj) for name, pj in report.energy.by_component().items()},
-        **_linked(report.scale_out),
+        **_scaled(report.scale_out),
         "dram_read_bytes": totals["dram_read_bytes"],
         "dram_write_bytes": totals["dram_write_bytes"],
         "utilization": float(report.utilization),
     }
 
 
-def _linked(scale_out: ScaleOut | None) -> Row:
-    """Give what the links between chips did and what the chips are good for; nothing of a single chip."""
-    if scale_out is None or scale_out.all_reduce is None:
+def _scaled(scale_out: ScaleOut | None) -> Row:
+    """Give what several arrays and chips are good for, and what the links did; nothing of one array on one chip."""
+    if scale_out is None:
         return {}
+    rate: Row = {"throughput_sequences_per_s": scale_out.sequences_per_s}
+    if scale_out.all_reduce is None:
+        return rate
     return {
+        **rate,
         "link_bytes": scale_out.all_reduce.bytes,
         "all_reduce_cycles": scale_out.all_reduce.cycles,
         "all_reduce_exposed_cycles": scale_out.all_reduce.exposed_cycles,
-        "throughput_times_one_chip": scale_out.throughput_times_one_chip,
     }
 
 

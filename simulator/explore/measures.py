@@ -26,7 +26,7 @@ def said(name: str, value: float) -> str:
         return numbers.time(value)
     if name.endswith("_bytes"):
         return numbers.data(int(value))
-    if "speedup" in name or "throughput" in name:
+    if "speedup" in name:
         return numbers.times(value)
     if any(word in name for word in SHARES):
         return f"{100 * value:.1f} %"

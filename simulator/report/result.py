@@ -52,6 +52,8 @@ class Report:
         The dense twin and the ideal mechanism on the same machine, if they were replayed.
     break_even : BreakEven or None
         From which share of zeros on the machine gains, if that was asked for.
+    batch_size : int or None
+        Sequences of a recorded step.
     """
 
     arch: Architecture
@@ -65,6 +67,7 @@ class Report:
     baseline: Report | None = field(default=None, repr=False)
     bound: Report | None = field(default=None, repr=False)
     break_even: BreakEven | None = field(default=None, repr=False)
+    batch_size: int | None = None
 
     def beside(self, baseline: Report, bound: Report) -> Report:
         """Give the same report with its dense twin's and its bound's."""

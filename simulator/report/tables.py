@@ -26,7 +26,8 @@ def product_frame(report: Report) -> pd.DataFrame:
         `simulator.mapping.COUNTS` (``link_bytes`` of several chips alone); ``array_cycles``;
         ``stall_<reason>_cycles``; ``start_cycle, end_cycle``, which count from the beginning of the run;
         ``energy_<component>_pj`` and their sum ``energy_pj``. ``time`` is missing where the product is not of a serial
-        chain. The array's cycles and the stalls sum to the run's cycles, and energies to the run's energy: leakage is dealt out by the cycles that a product takes of the run.
+        chain. The array's cycles and the stalls sum to the run's cycles, and energies to the run's energy: leakage is
+        dealt out by the cycles that a product takes of the run.
         Of a folded run (see `Activity`), ``step`` is missing, and a column ``steps`` says how many a row sums.
     """
     import pandas as pd

@@ -300,3 +300,11 @@ def test_stalls_of_work_without_macs_are_told(tmp_path: Path) -> None:
     step = mapped(machine(memory=slow), path, 0)
     assert sum(step.without_macs.values()) >= 5000  # it loads saved gates from the DRAM first
     assert sum(p.spent_cycles for p in step.products) + sum(step.without_macs.values()) == step.total_cycles
+
+
+def test_one_of_several_chips_is_explained_with_its_share(words: list[str]) -> None:
+    whole, share = told(*words), told(*words, "--set", "chips=5", "--set", "chips.batch=divided")
+    rows = [{p["product"]: p["m"] for p in one["products"] if p["product"] == "dh"} for one in (whole, share)]
+    assert rows == [{"dh": 5}, {"dh": 1}]
+    said = call(*words, "--set", "chips=3").output
+    assert "(the first of 3 chips, before the all-reduce)" in " ".join(said.split())

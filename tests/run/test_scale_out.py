@@ -318,7 +318,7 @@ def test_a_slow_link_is_named_as_the_limit() -> None:
 def test_json_of_many_chips_has_the_keys_that_readme_promises() -> None:
     report: Report = simulate(load_arch("zero_skip", ["arrays=2", "chips=4"]), SAMPLE, steps=(2000, None))
     data = json.loads(report.to_json())["scale_out"]
-    assert list(data) == ["arrays", "chips", "batch", "all_reduce", "throughput_times_one_chip"]
+    assert list(data) == ["arrays", "chips", "batch", "all_reduce", "throughput_times_one_chip", "sequences_per_s"]
     assert list(data["all_reduce"]) == ["bytes", "bytes_per_chip", "cycles", "exposed_cycles", "energy_pj"]
     assert (data["arrays"], data["chips"], data["batch"]) == (2, 4, "per_chip")
     assert report.baseline.to_dict()["scale_out"]["chips"] == 4
