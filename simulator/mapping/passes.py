@@ -127,6 +127,8 @@ def feed_cycles(arch: Architecture, product: Product, table: PassTable, columns:
     int64, as ``table.counts.cycles``
         0 where buffers have no width, and with ``memory: ideal``.
     """
+    if not _limited(arch):
+        return np.zeros_like(table.counts.cycles)
     waiting: Int64s = np.maximum(words_cycles(arch, product, table, columns) - table.counts.cycles, 0)
     return waiting
 
@@ -138,7 +140,7 @@ def words_cycles(arch: Architecture, product: Product, table: PassTable, columns
     their buffers; 0 where buffers have no width, and with ``memory: ideal``.
     """
     counts, least = table.counts, np.zeros_like(table.counts.cycles)
-    if arch.ideal_memory:
+    if not _limited(arch):
         return least
     buffers, bits = arch.system.buffers, arch.precision.operand_bits
     if buffers.shared.read_bits_per_cycle is not None:
@@ -148,6 +150,14 @@ def words_cycles(arch: Architecture, product: Product, table: PassTable, columns
         taken = table.taken if table.per_column else table.taken[..., None]
         least = np.maximum(least, -(-taken * bits // buffers.skip.read_bits_per_cycle))
     return least
+
+
+def _limited(arch: Architecture) -> bool:
+    """Whether an operand buffer says how many bits a cycle it hands out."""
+    if arch.ideal_memory:
+        return False
+    buffers = arch.system.buffers
+    return buffers.shared.read_bits_per_cycle is not None or buffers.skip.read_bits_per_cycle is not None
 
 
 class PassCache:

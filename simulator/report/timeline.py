@@ -52,8 +52,9 @@ def write_timeline(source: Report | Activity, path: str | os.PathLike[str]) -> P
 def tracks(activity: Activity) -> dict[str, list[Interval]]:
     """Sort the intervals by track: steps, the array, its stalls, then the other units; each in order of time.
 
-    Stalls are the gaps between the array's intervals, cut at the ends of steps. The gap before a step's end
-    is the drain of its last results, and of several chips the wait for their links, too. Gaps sum to the stalled cycles of the activity.
+    Stalls are the gaps between the array's intervals, cut at the ends of steps. The gap before a step's end is the
+    drain of its last results, and of several chips the wait for their links, too. Gaps sum to the stalled cycles of the
+    activity.
     """
     by_unit: dict[str, list[Interval]] = {unit: [] for unit in ("array", *(unit for unit in UNITS if unit != "array"))}
     for interval in activity.intervals:

@@ -223,6 +223,23 @@ def test_a_report_of_many_chips_adds_up(
         assert not {"link_bytes", "stall_all_reduce_cycles", "energy_link_pj"} & set(frame)
 
 
+@settings(max_examples=40, deadline=None)
+@given(networks(), MECHANISMS, MEMORIES, CHIPS)
+def test_links_serve_gradients_in_the_order_in_which_they_are_stored(
+    network: Any, skipping: Any, memory: Any, chips: Any
+) -> None:
+    arch = machine(skipping=skipping, memory=memory, chips={**chips, "batch": "per_chip", "gradients": "dense"})
+    with trace_of(network) as trace:
+        one, many = (simulate(a, trace, baseline=False) for a in (alone(arch), arch))
+    free_at = 0
+    keys = zip(one.activity.keys, one.activity.end.tolist(), strict=True)
+    stored = [(end, index, key) for index, (key, end) in enumerate(keys) if key.product in WEIGHT_GRADIENTS]
+    for end, _, key in sorted(stored, key=lambda gradient: gradient[:2]):
+        ready = end if chips["overlap"] else one.total_cycles
+        free_at = max(free_at, ready) + ring_cycles(arch, 4 * key.m * key.n)
+    assert many.total_cycles == max(one.total_cycles, free_at)
+
+
 def test_a_ring_by_hand() -> None:
     """Three chips, 10 bytes, 2 bytes a cycle, latency 5: four times a part of 4 bytes, 5 + 2 cycles each."""
     arch = tiny_machine().replaced("chips", {"count": 3, "link": {"bandwidth_gb_per_s": 2.0, "latency_ns": 5.0}})
