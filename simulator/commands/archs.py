@@ -27,7 +27,7 @@ def archs(as_json: bool) -> None:
     for row, arch in zip(rows, [None, *machines.values()], strict=True):
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
         if arch is not None:
-            for text in filter(None, (arch.description, _parameters(arch.skipping))):
+            for text in filter(None, (arch.description, _parameters(arch.skipping), _scale_out(arch))):
                 click.echo(textwrap.fill(text, 80, initial_indent="    ", subsequent_indent="    "))
 
 
@@ -93,6 +93,10 @@ def _row(file: str, arch: Architecture) -> tuple[str, ...]:
         rate = dram.timing if dram.level == "timing" else f"{dram.standard} {dram.bandwidth_gb_per_s:g} GB/s"
         memory = f"{on_chip_kib} KiB, {rate}"
     return file, array, arch.skipping.mechanism, memory
+
+
+def _scale_out(arch: Architecture) -> str:
+    return f"arrays {arch.arrays}, chips {arch.chips.count}" if arch.scaled_out else ""
 
 
 def _parameters(mechanism: Mechanism) -> str:

@@ -138,6 +138,7 @@ def test_archs_lists_every_shipped_machine() -> None:
     assert head.split() == ["name", "array", "mechanism", "memory"]
     assert [line.split()[0] for line in lines if not line.startswith(" ")] == arch_names()
     assert "    depth 16, refill 4, banks 16" in lines
+    assert lines.count("    arrays 4, chips 4") == 1  # the pod
     assert max(map(len, lines)) <= 80
 
 

@@ -200,6 +200,15 @@ def test_banks_are_memories_of_their_own() -> None:
     assert "2 ports taken as one" in line.note
 
 
+def test_arrays_multiply_what_is_theirs_and_chips_everything() -> None:
+    table = load_energy_table("cmos_45nm")
+    one, many = (area(load_arch("zero_skip", said), table).by_component() for said in ([], ["arrays=3", "chips=2"]))
+    of_arrays = {"mac", "skip_logic", "accumulators"}
+    assert many == pytest.approx({part: mm2 * (6 if part in of_arrays else 2) for part, mm2 in one.items()})
+    links = area(load_arch("zero_skip", ["chips=2"]), table).left_out
+    assert any("links" in one for one in links)
+
+
 def test_sram_beyond_the_rows_is_said_and_not_verified() -> None:
     arch = load_arch("zero_skip", ["memory.buffers.shared.capacity_kib=16384"])
     report = area(arch, AT_45NM)

@@ -44,7 +44,33 @@ def test_energy_is_the_sum_of_counts_times_prices(report):
 
 
 def test_every_count_has_a_price_or_a_reason(report):
-    assert {line.counter for line in report.energy.lines} - {None} == set(Count) - UNPRICED
+    links = {Count.LINK_BYTES}  # which a single chip does not have
+    assert {line.counter for line in report.energy.lines} - {None} == set(Count) - UNPRICED - links
+    pod = price(report.arch.replaced("chips", 2), report.activity, load_energy_table("cmos_45nm"))
+    assert {line.counter for line in pod.lines} - {None} == set(Count) - UNPRICED
+
+
+def test_a_bit_over_a_link_costs_what_the_machine_says_or_a_price_that_is_not_verified(report):
+    def link(*changes):
+        arch = load_arch("zero_skip", ["chips=4", *changes])
+        energy = price(arch, report.activity, load_energy_table("cmos_7nm"))
+        return next(line for line in energy.lines if line.component == "link")
+
+    assert link().pj_each == 5.5 * 8
+    assert not link().verified
+    assert "second hand" in link().source
+    assert link("chips.link.pj_per_bit=1.25").pj_each == 10
+    assert link("chips.link.pj_per_bit=0").pj_each == 0
+
+
+def test_leakage_is_that_of_all_arrays_and_of_the_buffers_of_all_chips(report):
+    def leakage(*changes):
+        energy = price(load_arch("zero_skip", list(changes)), report.activity, load_energy_table("cmos_45nm"))
+        return {line.action: line.pj for line in energy.lines if line.component == "leakage"}
+
+    one, many = leakage(), leakage("arrays=3", "chips=2")
+    times = {action: 6 if action == "MACs" else 2 for action in one}
+    assert many == pytest.approx({action: times[action] * pj for action, pj in one.items()})
 
 
 def test_mac_energy_is_the_tables(report):
