@@ -296,7 +296,7 @@ class KeptSteps:
             raise InputError.of(
                 f"machine {machine.name}: chips.count",
                 f"{chips} chips to divide a batch of {sequences}",
-                f"at most one for each sequence of {self.trace.path}",
+                "at most one chip for each sequence of the trace's batch",
                 "chips.batch: per_chip gives each chip a batch of its own",
             )
         if chips not in kept.dealt:

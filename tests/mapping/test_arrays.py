@@ -42,7 +42,7 @@ def assert_same(arch: Architecture, workload: Workload) -> None:
     assert [p.array_cycles for p in fast.products] == [p.array_cycles for p in plain.products]
 
 
-@settings(max_examples=60, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=40, phases=(Phase.explicit, Phase.generate))
 @given(networks(), SHAPED_ARRAYS, MECHANISMS, SYSTEMS, ARRAYS)
 def test_plans_are_those_of_the_plain_form(network: Any, array: Any, skipping: Any, memory: Any, arrays: int) -> None:
     assert_same(machine(array=array, skipping=skipping, memory=memory, arrays=arrays), lowered(network))
@@ -60,7 +60,7 @@ def test_plans_of_mechanisms_with_tiles_are_those_of_the_plain_form(
     )
 
 
-@settings(max_examples=60, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=40, phases=(Phase.explicit, Phase.generate))
 @given(networks(), SHAPED_ARRAYS, MECHANISMS, SYSTEMS, ARRAYS)
 def test_engines_agree(network: Any, array: Any, skipping: Any, memory: Any, arrays: int) -> None:
     for kind in (memory, "ideal"):
@@ -71,7 +71,7 @@ def test_engines_agree(network: Any, array: Any, skipping: Any, memory: Any, arr
         assert a.total_cycles == sum(planned.array_cycles for planned in p.products) + a.stalls.sum()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(networks(), SHAPED_ARRAYS, MECHANISMS, ARRAYS)
 def test_arrays_share_the_work_and_lose_no_more_than_a_pass(
     network: Any, array: Any, skipping: Any, arrays: int
@@ -83,11 +83,13 @@ def test_arrays_share_the_work_and_lose_no_more_than_a_pass(
     for a, b, c in zip(one.products, many.products, more.products, strict=True):
         assert -(-a.array_cycles // arrays) <= b.array_cycles <= a.array_cycles
         assert c.array_cycles <= b.array_cycles
-        macs = slice(Count.MACS_DENSE, Count.MACS_SKIPPED + 1)
-        assert np.array_equal(a.counts[macs], b.counts[macs])
+        kept = [Count.MACS_DENSE, Count.MACS_EXECUTED]  # which zeros take a slot depends on the shape that is chosen
+        assert np.array_equal(a.counts[kept], b.counts[kept])
+        if (a.tiling.rows, a.tiling.columns) == (b.tiling.rows, b.tiling.columns):
+            assert np.array_equal(a.counts, b.counts)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(networks(), MECHANISMS, SYSTEMS, ARRAYS)
 def test_a_job_takes_no_longer_on_more_arrays_and_waits_for_the_same_words(
     network: Any, skipping: Any, memory: Any, arrays: int

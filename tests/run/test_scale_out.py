@@ -79,7 +79,7 @@ def test_one_array_on_one_chip_is_the_machine_that_says_nothing_of_them(
     assert "scale_out" not in report.to_dict()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(networks(), SHAPED_ARRAYS, MECHANISMS, MEMORIES, CHIPS)
 def test_chips_with_a_batch_each_do_that_many_times_the_work_in_the_time_of_one(
     network: Any, array: Any, skipping: Any, memory: Any, chips: Any
@@ -109,7 +109,7 @@ def test_chips_with_a_batch_each_do_that_many_times_the_work_in_the_time_of_one(
         assert many.scale_out.throughput_times_one_chip == pytest.approx(count / waited)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(networks(), SHAPED_ARRAYS, MECHANISMS, MEMORIES, CHIPS)
 def test_a_divided_batch_is_the_same_work_and_the_slowest_share_decides(
     network: Any, array: Any, skipping: Any, memory: Any, chips: Any
@@ -138,7 +138,7 @@ def test_a_divided_batch_is_the_same_work_and_the_slowest_share_decides(
             assert shapes[key.layer, key.product, key.time] == (key.m, key.k, key.n)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(networks(), MECHANISMS, MEMORIES, CHIPS)
 def test_a_ring_moves_twice_each_gradient_but_one_part_and_sparse_never_more(
     network: Any, skipping: Any, memory: Any, chips: Any
@@ -172,7 +172,7 @@ def test_a_ring_moves_twice_each_gradient_but_one_part_and_sparse_never_more(
         assert sparse_run.scale_out.all_reduce.bytes == 2 * (count - 1) * needed
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(networks(), MECHANISMS, MEMORIES, CHIPS)
 def test_overlap_hides_and_never_adds(network: Any, skipping: Any, memory: Any, chips: Any) -> None:
     arch = machine(skipping=skipping, memory=memory, chips=fitting(chips, network))
@@ -194,7 +194,7 @@ def test_overlap_hides_and_never_adds(network: Any, skipping: Any, memory: Any, 
         assert max((end for _, end in link), default=0) <= report.total_cycles
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(networks(), SHAPED_ARRAYS, MECHANISMS, MEMORIES, CHIPS, st.integers(1, 3))
 def test_a_report_of_many_chips_adds_up(
     network: Any, array: Any, skipping: Any, memory: Any, chips: Any, arrays: int
@@ -223,7 +223,7 @@ def test_a_report_of_many_chips_adds_up(
         assert not {"link_bytes", "stall_all_reduce_cycles", "energy_link_pj"} & set(frame)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(networks(), MECHANISMS, MEMORIES, CHIPS)
 def test_links_serve_gradients_in_the_order_in_which_they_are_stored(
     network: Any, skipping: Any, memory: Any, chips: Any
