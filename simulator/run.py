@@ -301,7 +301,9 @@ class KeptSteps:
             )
         if chips not in kept.dealt:
             kept.dealt[chips] = [
-                Share(step, lower(self.trace, step, -(-(sequences - chip) // chips)), PassCache(self.threads))
+                Share(
+                    step, lower(self.trace, step, batch_size=-(-(sequences - chip) // chips)), PassCache(self.threads)
+                )
                 for chip, step in enumerate(dealt(kept.step, chips))
             ]
         return kept.dealt[chips]

@@ -123,7 +123,7 @@ def test_a_divided_batch_is_the_same_work_and_the_slowest_share_decides(
         one, many = (simulate(a, trace, baseline=False) for a in (alone(arch), arch))
         shares = dealt(trace.step(7), chips["count"])
         sequences = [-(-(network["B"] - chip) // chips["count"]) for chip in range(chips["count"])]
-        workloads = [lower(trace, share, size) for share, size in zip(shares, sequences, strict=True)]
+        workloads = [lower(trace, share, batch_size=size) for share, size in zip(shares, sequences, strict=True)]
     totals, of_one = many.activity.totals(), one.activity.totals()
     kept = ["macs_dense", "macs_executed", "gate_forward_values", "gate_backward_values", "threshold_values"]
     assert {name: totals[name] for name in kept} == {name: of_one[name] for name in kept}
