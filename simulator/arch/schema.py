@@ -175,6 +175,11 @@ class Architecture(Part):
             data["skipping"] = self._stated_skipping.model_dump(mode="json")
         return data
 
+    def told(self) -> dict[str, Any]:
+        """Give `to_dict` without what says nothing: of arrays and links, where there is one array or one chip."""
+        alone = {name for name, one in (("arrays", self.arrays == 1), ("chips", self.chips.count == 1)) if one}
+        return {key: value for key, value in self.to_dict().items() if key not in alone}
+
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the resolved machine as canonical JSON, without its description.
@@ -182,8 +187,7 @@ class Architecture(Part):
         Two files that differ in comments, key order, or in whether they spell out a default have one digest; so have
         two that say different things of the links of a single chip, which has none.
         """
-        alone = {name for name, one in (("arrays", self.arrays == 1), ("chips", self.chips.count == 1)) if one}
-        data = {key: value for key, value in self.to_dict().items() if key not in {"description", *alone}}
+        data = {key: value for key, value in self.told().items() if key != "description"}
         text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -62,7 +62,7 @@ def hardware_digest(machine: Architecture, digest_of_files: str) -> str:
 
 
 def _hardware(machine: Architecture) -> dict[str, Any]:
-    return {key: value for key, value in machine.to_dict().items() if key not in NOT_HARDWARE}
+    return {key: value for key, value in machine.told().items() if key not in NOT_HARDWARE}
 
 
 def _text(data: Any) -> str:
