@@ -12,7 +12,7 @@ from simulator.energy import EnergyTable, area, load_energy_table, price
 from simulator.engine import MOST_ROWS, Activity, ActivityBuilder, EngineName, StepActivity, run
 from simulator.mapping import PassCache, plan
 from simulator.report import Course, GradientZeros, Report
-from simulator.workload import Workload, lower
+from simulator.workload import Structure, Workload, lower
 from traces import Step, Trace, statistics
 from traces.errors import InputError
 
@@ -248,6 +248,7 @@ class KeptSteps:
     def __init__(self, trace: Trace, most_bytes: int, threads: int | None = None) -> None:
         self.trace, self.most_bytes, self.threads = trace, most_bytes, threads
         self._steps: dict[int, KeptStep] = {}
+        self._structure: Structure | None = None  # of the step that was read last
 
     def get(self, number: int) -> KeptStep:
         """Give a recorded step by its number."""
@@ -257,7 +258,9 @@ class KeptSteps:
             step = self.trace.step(number)
             zeros = statistics.total(statistics.step_rows(step, self.trace.layers))
             gradients = GradientZeros(number, zeros["zeros"], zeros["elements"])
-            kept = KeptStep(step, gradients, lower(self.trace, step), PassCache(self.threads))
+            workload = lower(self.trace, step, self._structure)
+            self._structure = workload.structure
+            kept = KeptStep(step, gradients, workload, PassCache(self.threads))
         self._steps[number] = kept  # as the newest
         self._forget(keep=1)
         return kept

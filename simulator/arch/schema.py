@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from math import gcd
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -165,7 +166,7 @@ class Architecture(Part):
             data["skipping"] = self._stated_skipping.model_dump(mode="json")
         return data
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the resolved machine as canonical JSON, without its description.
 

@@ -8,13 +8,19 @@ choice is deterministic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import lcm
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from simulator.memory import BandwidthDram
+
+Int64s = npt.NDArray[np.int64]
 
 Order = Literal["mnk", "nmk", "mkn", "nkm"]
 ORDERS: tuple[Order, ...] = ("mnk", "nmk", "mkn", "nkm")
@@ -92,8 +98,8 @@ class TilingProblem:
         Positions that a K tile is a multiple of, where that many fit.
     segment_positions : int
         Positions that are fetched together, which a K tile is a multiple of, too, where that many fit.
-    pauses, pause_cycles : int
-        How many pauses of a serial chain the product's jobs may fill, and how long each is, about.
+    pauses : int
+        How many pauses of a serial chain the product's jobs may fill.
     fills_by_rows : bool
         It fills them by tiles of rows, as the chain makes them; otherwise job by job.
     """
@@ -116,7 +122,6 @@ class TilingProblem:
     position_grain: int = 1
     segment_positions: int = 1
     pauses: int = 0
-    pause_cycles: int = 0
     fills_by_rows: bool = False
 
     @cached_property
@@ -207,44 +212,97 @@ class Candidate(NamedTuple):
         return (self.price_cycles, self.dram_bytes, self.jobs, tiling.order, -tiling.rows)
 
 
-def candidates(problem: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pins: Pins) -> list[Candidate]:
-    """Enumerate and price the tilings that fit, best first; empty where none fits.
+class Cut(NamedTuple):
+    """Positions of a K tile, and the shape of a pass."""
+
+    tile_k: int
+    rows: int
+    columns: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of outputs that a pass works on."""
+        return self.rows, self.columns
+
+
+# What is known of a tiling before its product's array cycles are, and which row of `Tilings.table` it has.
+(_CUT, _JOBS, _DRAM_BYTES, _FIRST, _DRAM, _LAST, _FILLERS) = range(7)
+
+
+@dataclass(frozen=True, eq=False)
+class Tilings:
+    """The tilings of a product that fit, in the order in which those of one price are preferred.
+
+    Attributes
+    ----------
+    problem : TilingProblem
+    cuts : tuple of Cut
+        What was enumerated.
+    tilings : tuple of Tiling
+    table : int64 [_FILLERS + 1, tilings]
+        All of their price that does not depend on the array's cycles; `_FILLERS` are the jobs that may stand in pauses.
+    """
+
+    problem: TilingProblem
+    cuts: tuple[Cut, ...]
+    tilings: tuple[Tiling, ...]
+    table: Int64s
+
+    def best(self, costs: Sequence[PassCost], pause_cycles: int = 0) -> Candidate | None:
+        """Give the least price, of `costs` for each of `cuts`; None where no tiling fits."""
+        if not self.tilings:
+            return None
+        prices, hidden = self._prices(costs, pause_cycles)
+        at = int(prices.argmin())
+        return self._candidate(at, costs, int(hidden[at]))
+
+    def all(self, costs: Sequence[PassCost], pause_cycles: int = 0) -> list[Candidate]:
+        """Give all of them, best first."""
+        prices, hidden = self._prices(costs, pause_cycles)
+        order = prices.argsort(kind="stable")
+        return [self._candidate(at, costs, int(hidden[at])) for at in order.tolist()]
+
+    def _prices(self, costs: Sequence[PassCost], pause_cycles: int) -> tuple[Int64s, Int64s]:
+        table = self.table
+        array = np.array([cost.array_cycles + cost.feed_cycles for cost in costs], dtype=np.int64)[table[_CUT]]
+        hidden = table[_FILLERS] * np.minimum(pause_cycles, array // table[_JOBS])
+        busiest = np.maximum(np.maximum(array, table[_DRAM]), self.problem.vector_cycles)
+        return table[_FIRST] + busiest - hidden + table[_LAST], hidden
+
+    def _candidate(self, at: int, costs: Sequence[PassCost], hidden: int) -> Candidate:
+        cut, jobs, dram_bytes, first, dram_cycles, last, _ = self.table[:, at].tolist()
+        vector = self.problem.vector_cycles
+        return Candidate(self.tilings[at], costs[cut], dram_bytes, jobs, first, dram_cycles, vector, last, hidden)
+
+
+def enumerated(problem: TilingProblem, cuts: tuple[Cut, ...], dram: BandwidthDram, pins: Pins) -> Tilings:
+    """Enumerate the tilings that fit; none where none fits.
 
     Jobs of a product that fills pauses by rows run as the chain makes the rows, which only whole tiles of rows can:
     other tilings are left out where there is such a one.
     """
-    priced = sorted(_priced(problem, costs, dram, pins))
-    return [_candidate(problem, one) for one in priced if one[0] == priced[0][0]]
+    found = list(_fitting(problem, cuts, dram, pins))
+    if not all(cuts_rows for cuts_rows, *_ in found):
+        found = [one for one in found if not one[0]]
+    found.sort(key=itemgetter(1))  # stable: the first by enumeration comes first
+    table = np.array([row for *_, row in found], dtype=np.int64).reshape(-1, _FILLERS + 1).T.copy()
+    return Tilings(problem, cuts, tuple([tiling for _, _, tiling, _ in found]), table)
 
 
-def best(problem: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pins: Pins) -> Candidate | None:
-    """The first of `candidates`; None where there is none."""
-    one = min(_priced(problem, costs, dram, pins), default=None)
-    return None if one is None else _candidate(problem, one)
+def _fitting(
+    p: TilingProblem, cuts: Sequence[Cut], dram: BandwidthDram, pins: Pins
+) -> Iterator[tuple[bool, tuple[int, int, str, int], Tiling, tuple[int, ...]]]:
+    """Enumerate tile sizes and loop orders that fit the buffers, for every K tile and shape of the array.
 
-
-# What is compared, and what a `Candidate` is made of: cuts rows, the rank of `Candidate.rank`, which one it is in the
-# order of the enumeration, its cost, tile_m, tile_n, whether sums stay, and first, dram, last and hidden cycles.
-_Priced = tuple[bool, int, int, int, Order, int, int, PassCost, int, int, bool, int, int, int, int]
-
-
-def _candidate(p: TilingProblem, priced: _Priced) -> Candidate:
-    _, _, dram_bytes, jobs, order, _, _, cost, tile_m, tile_n, stay, first, dram_cycles, last, hidden = priced
-    where = (p.skip_on_chip, p.shared_resident, stay)
-    tiling = Tiling(tile_m, tile_n, cost.tile_k, order, cost.rows, cost.columns, *where)
-    return Candidate(tiling, cost, dram_bytes, jobs, first, dram_cycles, p.vector_cycles, last, hidden)
-
-
-def _priced(p: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pins: Pins) -> Iterator[_Priced]:
-    """Enumerate and price tile sizes and loop orders that fit the buffers, for every K tile and shape of the array."""
+    Yields
+    ------
+    whether rows are cut, how it is preferred to others of its price, the tiling, and its row of `Tilings.table`
+    """
     skip_room, shared_room, output_room = p.room_bytes
     resident, on_chip = p.shared_resident, p.skip_on_chip
     shared_bytes = 0 if resident else p.operand_bytes(p.k * p.n)
     sums_bytes = p.accumulator_bytes(p.m * p.n)
-    number = 0
-    for cost in costs:
-        tile_k, rows, columns = cost.tile_k, cost.rows, cost.columns
-        array = cost.array_cycles + cost.feed_cycles
+    for number, (tile_k, rows, columns) in enumerate(cuts):
         ks = -(-p.k // tile_k) or 1
         sizes_n = _sizes(p.n, columns, pins.tile_n)
         for tile_m in _sizes(p.m, rows, pins.tile_m):
@@ -266,10 +324,7 @@ def _priced(p: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pi
                 first = skip_bytes // (ms * ks) + shared_bytes // (ns * ks)
                 if first:
                     first = dram.latency_cycles + dram.transfer_cycles(first)
-                hidden = 0
-                if p.pauses:
-                    fillers = jobs - ns * ks if p.fills_by_rows else jobs - 1
-                    hidden = min(p.pauses, fillers) * min(p.pause_cycles, array // jobs)
+                fillers = min(p.pauses, jobs - ns * ks if p.fills_by_rows else jobs - 1)
                 for order in _different_walks(ms > 1, ns > 1, ks > 1, pins.order):
                     stay = ks == 1 or p.accumulator_bytes(_waiting(p, order, m, n)) <= output_room
                     skip_loads, shared_loads = _times_loaded(order, ms, ns, ks)
@@ -287,12 +342,11 @@ def _priced(p: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pi
                         reads += tiles
                     moving = max(dram.transfer_cycles(read), reads * dram.latency_cycles // dram.queue)
                     moving += dram.transfer_cycles(written)
-                    price = first + max(array, moving, p.vector_cycles) - hidden + last
-                    cuts_rows = p.fills_by_rows and tile_n < p.n and order in ("nmk", "nkm")
-                    number += 1
                     yield (
-                        *(cuts_rows, price, read + written, jobs, order, -rows, number, cost),
-                        *(tile_m, tile_n, stay, first, moving, last, hidden),
+                        p.fills_by_rows and tile_n < p.n and order in ("nmk", "nkm"),
+                        (read + written, jobs, order, -rows),
+                        Tiling(tile_m, tile_n, tile_k, order, rows, columns, on_chip, resident, stay),
+                        (number, jobs, read + written, first, moving, last, fillers),
                     )
 
 

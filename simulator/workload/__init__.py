@@ -1,6 +1,6 @@
 """A recorded training step as matrix products with masks and dependencies."""
 
 from simulator.workload.lowering import lower
-from simulator.workload.product import After, Epilogue, OperandMask, Phase, Product, Workload
+from simulator.workload.product import After, Epilogue, OperandMask, Phase, Product, Structure, Workload
 
-__all__ = ["After", "Epilogue", "OperandMask", "Phase", "Product", "Workload", "lower"]
+__all__ = ["After", "Epilogue", "OperandMask", "Phase", "Product", "Structure", "Workload", "lower"]
