@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 
 IDENTITY = ("key", "status", "arch", "arch_digest")
 RECORDED = ("trace", "trace_sha256", "steps", "steps_replayed")
-BEFORE_COMPONENTS = (
+MEASURES = (
     "cycles_total",
     "time_us",
+    "cycles_*",
+    "stall_*_cycles",
+    "sparsity",
     "macs_dense",
     "macs_executed",
     "macs_gated",
@@ -28,8 +32,9 @@ BEFORE_COMPONENTS = (
     "saving_layers",
     "saving_network",
     "energy_total_pj",
-)
-AFTER_COMPONENTS = (
+    "*",
+    "energy_delay_js",
+    "area_mm2",
     "dram_read_bytes",
     "dram_write_bytes",
     "utilization",
@@ -38,12 +43,13 @@ AFTER_COMPONENTS = (
     "bound_speedup",
     "error",
 )
+"""Names, and patterns for those that depend on the rows: phases and products, stalls, and components of the energy."""
 
 
 def columns(axes: Sequence[str], rows: Sequence[Row]) -> list[str]:
     """List the columns: identity, axes, trace, measures.
 
-    Energy components stand in the order in which the rows name them.
+    What stands for a pattern of `MEASURES` is in the order in which the rows name it.
 
     Parameters
     ----------
@@ -51,9 +57,11 @@ def columns(axes: Sequence[str], rows: Sequence[Row]) -> list[str]:
         Paths of the axes.
     rows : sequence of dict
     """
-    fixed = {*IDENTITY, *axes, *RECORDED, *BEFORE_COMPONENTS, *AFTER_COMPONENTS}
-    components = dict.fromkeys(name for row in rows for name in row if name not in fixed)
-    return [*IDENTITY, *axes, *RECORDED, *BEFORE_COMPONENTS, *components, *AFTER_COMPONENTS]
+    fixed = {*IDENTITY, *axes, *RECORDED, *MEASURES}
+    found: dict[str, list[str]] = {pattern: [] for pattern in MEASURES if "*" in pattern}
+    for name in dict.fromkeys(name for row in rows for name in row if name not in fixed):
+        found[next(pattern for pattern in found if fnmatchcase(name, pattern))].append(name)
+    return [*IDENTITY, *axes, *RECORDED, *(name for one in MEASURES for name in found.get(one, [one]))]
 
 
 def to_csv(axes: Sequence[str], rows: Sequence[Row]) -> str:
