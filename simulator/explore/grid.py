@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from simulator.energy import load_energy_table
 from simulator.explore.axes import Axis, Condition, in_order, same
 from simulator.explore.keys import machine_keys
 from simulator.explore.points import Cell, Point, Recorded, Refusal, Settings, files_digest, named_files
+from simulator.explore.rules import Rule
 from simulator.explore.sampling import combinations
-from simulator.explore.space import Space
+from simulator.explore.space import Phase, Space
 from simulator.run import select_steps
 from traces import Trace
 from traces.errors import InputError, Problem, nearest
@@ -29,9 +30,13 @@ class Grid:
     ----------
     entries : tuple of Point or Refusal
         By machine, then trace, then phase, then axes, the last axis fastest.
+    left_out : dict of str to int
+        Combinations that are none of the entries, by the first rule of the space that does not hold for them, in
+        the order of the rules; of a random sample, those that were drawn.
     """
 
     entries: tuple[Point | Refusal, ...]
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def points(self) -> list[Point]:
@@ -49,28 +54,42 @@ def enumerate_grid(space: Space) -> Grid:
 
     An axis over a key that a machine does not have (``skipping.depth`` of a dense array), or whose condition it does
     not meet, is left out for this machine, and combinations that differ in nothing else are one entry. A combination
-    that is no valid machine, or whose trace has no step in the range, becomes a `Refusal`.
+    for which a rule does not hold is none of them, whether it would be valid or not. One that is no valid machine, or
+    whose trace has no step in the range, becomes a `Refusal`.
 
     Raises
     ------
     InputError
-        If a trace cannot be read, an axis or a condition is over a key that no machine has, or nothing but refusals
-        is left.
+        If a trace cannot be read, an axis, a condition or a rule is over a key that no machine has, or nothing but
+        refusals is left.
     """
     replayed = _recorded(space)
-    bases = [_Machines(base, space.axes) for base in space.machines]
+    bases = [_Machines(base, space.axes, space.rules) for base in space.machines]
     sizes = [len(bases), len(space.traces), len(space.phases), *(len(axis.values) for axis in space.axes)]
     seen: set[tuple[int, int, Recorded | str, Settings]] = set()
     entries: list[Point | Refusal] = []
-    for number, trace, phase, *levels in combinations(sizes, space.sample):
-        recorded = replayed[trace, phase]
-        machine, of_axes = bases[number].at(tuple(levels))
-        name = space.phases[phase].name
-        settings = of_axes if name is None else (("phase", name), *of_axes)
-        identity = (number, trace, recorded, settings)
-        if identity in seen:
-            continue
+    left_out = {str(rule): 0 for rule in space.rules}
+
+    def is_new(number: int, trace: int, phase: int, of_axes: Settings) -> bool:
+        """Whether no combination so far was this one, but for what does not apply."""
+        identity = (number, trace, replayed[trace, phase], _named(space.phases[phase], of_axes))
+        new = identity not in seen
         seen.add(identity)
+        return new
+
+    def wanted(combination: tuple[int, ...]) -> bool:
+        """Whether all rules hold; it is noted if one does not."""
+        number, trace, phase, *levels = combination
+        machine, of_axes = bases[number].at(tuple(levels))
+        if isinstance(machine, Rule) and is_new(number, trace, phase, of_axes):
+            left_out[str(machine)] += 1
+        return not isinstance(machine, Rule)
+
+    for number, trace, phase, *levels in combinations(sizes, space.sample, wanted):
+        machine, of_axes = bases[number].at(tuple(levels))
+        if isinstance(machine, Rule) or not is_new(number, trace, phase, of_axes):
+            continue
+        recorded, settings = replayed[trace, phase], _named(space.phases[phase], of_axes)
         if isinstance(machine, str) or isinstance(recorded, str):
             reason = machine if isinstance(machine, str) else str(recorded)
             entries.append(Refusal(bases[number].base.name, space.traces[trace].name, settings, reason))
@@ -79,10 +98,15 @@ def enumerate_grid(space: Space) -> Grid:
     problems = _problems(space, bases)
     if problems:
         raise InputError(problems)
-    grid = Grid(tuple(entries))
+    grid = Grid(tuple(entries), {rule: count for rule, count in left_out.items() if count})
     if not grid.points:
-        raise InputError(no_valid_point(space.source, [refusal.reason for refusal in grid.refusals]))
+        ruled = [f"where says {rule}" for rule in grid.left_out]
+        raise InputError(no_valid_point(space.source, [*ruled, *(refusal.reason for refusal in grid.refusals)]))
     return grid
+
+
+def _named(phase: Phase, of_axes: Settings) -> Settings:
+    return of_axes if phase.name is None else (("phase", phase.name), *of_axes)
 
 
 def no_valid_point(source: str, reasons: list[str]) -> list[Problem]:
@@ -133,21 +157,26 @@ class _Machines:
         Keys that some combination had.
     met : set of str
         Paths of the axes that applied somewhere.
+    ruled : set of str
+        Places of the rules that said something of some combination.
     """
 
-    def __init__(self, base: Architecture, axes: Sequence[Axis]) -> None:
+    def __init__(self, base: Architecture, axes: Sequence[Axis], rules: Sequence[Rule] = ()) -> None:
         self.base = base
+        self.ruled: set[str] = set()
+        self._rules = rules
         self.known: set[str] = set()
         self.met: set[str] = set()
         self._axes = axes
         self._in_order = [(axis, axes.index(axis)) for axis in in_order(axes)]
         self._settings: dict[tuple[int, ...], Settings] = {}
-        self._made: dict[Settings, _Priced | str] = {}
+        self._made: dict[Settings, _Priced | Rule | str] = {}
         self._prices: dict[str, str] = {}
         self._files: dict[tuple[str | None, Weights | None], str] = {}
 
-    def at(self, levels: tuple[int, ...]) -> tuple[_Priced | str, Settings]:
-        """Give the machine at these levels of the axes, or what is wrong with it, and its settings."""
+    def at(self, levels: tuple[int, ...]) -> tuple[_Priced | Rule | str, Settings]:
+        """Give the machine at these levels of the axes, the rule that leaves it out, or what is wrong with it; and its
+        settings."""
         if levels not in self._settings:
             data = self.base.to_dict()
             applied, problems = self._set(data, [(axis, levels[number]) for axis, number in self._in_order])
@@ -158,7 +187,7 @@ class _Machines:
             self.met |= applied
             self._settings[levels] = settings
             if settings not in self._made:
-                self._made[settings] = self._make(data, problems)
+                self._made[settings] = self._broken_rule(data) or self._make(data, problems)
         settings = self._settings[levels]
         return self._made[settings], settings
 
@@ -185,6 +214,12 @@ class _Machines:
                 problems += apply_overrides(data, [override])
         return applied, problems
 
+    def _broken_rule(self, data: dict[str, Any]) -> Rule | None:
+        """Give the first rule that does not hold."""
+        said = [(rule, rule.holds(lambda path: _value(data, path, self.base.folder))) for rule in self._rules]
+        self.ruled.update(rule.where for rule, holds in said if holds is not None)
+        return next((rule for rule, holds in said if holds is False), None)
+
     def _make(self, data: dict[str, Any], problems: list[Problem]) -> _Priced | str:
         try:
             if problems:
@@ -201,14 +236,20 @@ class _Machines:
 
 
 def _holds(condition: Condition, data: dict[str, Any], folder: Path | None) -> bool:
-    """Whether a machine has a value that a condition names, be it written or a default."""
-    found, value = _at(data, condition.path)
+    """Whether a machine has a value that a condition names."""
+    found, value = _value(data, condition.path, folder)
+    return found and any(same(value, one) for one in condition.values)
+
+
+def _value(data: dict[str, Any], path: str, folder: Path | None) -> tuple[bool, Any]:
+    """Give what a machine has at a key, be it written or a default."""
+    found, value = _at(data, path)
     if not found:
         try:
-            found, value = _at(Architecture.parse(data, None, folder).to_dict(), condition.path)
+            return _at(Architecture.parse(data, None, folder).to_dict(), path)
         except InputError:  # perhaps a later axis mends it
-            return False
-    return found and any(same(value, one) for one in condition.values)
+            return False, None
+    return found, value
 
 
 def _at(data: Any, path: str) -> tuple[bool, Any]:
@@ -231,11 +272,11 @@ def _one_line(error: InputError) -> str:
 
 
 def _problems(space: Space, bases: list[_Machines]) -> list[Problem]:
-    """Describe the axes and conditions that are about nothing; a sample need not meet each of the others."""
+    """Describe the axes, conditions and rules that are about nothing; a sample need not meet each of the others."""
     met = set().union(*(base.met for base in bases))
     conditions = [condition for axis in space.axes for condition in axis.only_if]
     suspects = [axis for axis in space.axes if axis.path not in met]
-    if not suspects and not conditions:
+    if not suspects and not conditions and not space.rules:
         return []
     known = set().union(*(base.keys() for base in bases), *(base.known for base in bases))
     problems = []
@@ -246,14 +287,21 @@ def _problems(space: Space, bases: list[_Machines]) -> list[Problem]:
             where = axis.where or f"{space.source} axes.{axis.path}"
             expected = "an axis that applies to at least one combination"
             problems.append(Problem(where, f"{axis.path!r}, whose only_if never holds", expected))
+    ruled = set().union(*(base.ruled for base in bases))
+    for rule in space.rules:
+        of_none = [Condition(path, (), rule.where) for path in rule.paths if path not in known]
+        problems += [_unknown(one, known, space, "texts that are values stand in one_of: [...]") for one in of_none]
+        if not of_none and rule.where not in ruled and space.sample.kind == "grid":
+            expected = "keys of which a combination has all, with values that can be compared"
+            problems.append(Problem(rule.where, f"{str(rule)!r}, which says nothing of any combination", expected))
     return problems + [_unknown(condition, known, space) for condition in conditions if condition.path not in known]
 
 
-def _unknown(axis: Axis | Condition, known: set[str], space: Space) -> Problem:
+def _unknown(axis: Axis | Condition, known: set[str], space: Space, otherwise: str = "") -> Problem:
     names = ", ".join(dict.fromkeys(machine.name for machine in space.machines))
     leaf = axis.path.rpartition(".")[2]
     # A key under the wrong part is meant more often than a distant spelling of the whole path.
     moved = sorted(key for key in known if key.rpartition(".")[2] == leaf)
     hint = f"did you mean {moved[0]!r}?" if moved else nearest(axis.path, sorted(known))
     where = axis.where or f"{space.source} axes.{axis.path}"
-    return Problem(where, f"{axis.path!r}, which no machine has", f"a key of {names}", hint)
+    return Problem(where, f"{axis.path!r}, which no machine has", f"a key of {names}", hint or otherwise)
