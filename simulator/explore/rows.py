@@ -42,11 +42,19 @@ class ResultTable:
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """Columns that were set: the machine, the axes of the sweep and the trace; empty for another CSV."""
+        """Columns that were set: the machine, the axes of the sweep, the trace and its steps; empty for another CSV.
+
+        The steps are an axis where a trace has several ranges of them and these have no names (column ``phase``): else
+        the trace says which they are.
+        """
         if not {"arch", "arch_digest", "trace"} <= set(self.columns):
             return ()
         first, last = self.columns.index("arch_digest") + 1, self.columns.index("trace")
-        return ("arch", *self.columns[first:last], "trace")
+        axes = ("arch", *self.columns[first:last], "trace")
+        if "steps" not in self.columns or "phase" in axes:
+            return axes
+        ranges = {(row["trace"], row["steps"]) for row in self.rows}
+        return (*axes, "steps") if len(ranges) > len({trace for trace, _ in ranges}) else axes
 
     @property
     def varied_axes(self) -> tuple[str, ...]:
