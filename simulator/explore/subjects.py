@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from simulator.explore.rows import ResultTable, TextRow, number, read_table
+from simulator.explore.rows import PARQUET, ResultTable, TextRow, number, read_table
 from simulator.report.result import SCHEMA_VERSION
 from simulator.workload import Phase
 from traces.errors import InputError, nearest
 
 Number = int | float
-EXPECTED = "a report.json of `simulate --out`, or RESULTS.csv:KEY, a row of `skipstone sweep`"
+EXPECTED = "a report.json of `simulate --out`, or RESULTS.csv:KEY (or .parquet), a row of `skipstone sweep`"
+TABLES = (".csv", PARQUET)
 STALL = "stall: "
 LARGEST = 1e300
 """No measure is beyond it, and JSON may hold any integer."""
@@ -60,9 +61,9 @@ def read_subject(text: str) -> Subject:
         If there is no such file or row, or it is not what it should be.
     """
     path, colon, key = text.rpartition(":")
-    if colon and path.lower().endswith(".csv"):
+    if colon and path.lower().endswith(TABLES):
         return _of_row(text, read_table(path), key)
-    if text.lower().endswith(".csv"):
+    if text.lower().endswith(TABLES):
         raise InputError.of(text, "a table without a key", EXPECTED, f"such as {text}:KEY")
     return _of_report(text, _read_json(text))
 

@@ -90,7 +90,7 @@ def to_parquet(axes: Sequence[str], rows: Sequence[Row]) -> bytes:
     InputError
         If pyarrow is not installed.
     """
-    pyarrow, parquet = _pyarrow()
+    pyarrow, parquet = pyarrow_modules()
     names = columns(axes, rows)
     cells = [pyarrow.array(_of_one_type([row.get(name) for row in rows])) for name in names]
     sink = pyarrow.BufferOutputStream()
@@ -109,9 +109,29 @@ def encoder(file_format: str) -> Callable[[Sequence[str], Sequence[Row]], bytes]
     if file_format == "csv":
         return lambda axes, rows: to_csv(axes, rows).encode()
     if file_format == "parquet":
-        _pyarrow()  # told before an hour of replays, not after it
+        pyarrow_modules()  # told before an hour of replays, not after it
         return to_parquet
     raise InputError.of("format", repr(file_format), "csv or parquet", nearest(file_format, ("csv", "parquet")))
+
+
+def pyarrow_modules(where: str = "format") -> tuple[Any, Any]:
+    """Import pyarrow and its parquet.
+
+    Parameters
+    ----------
+    where : str
+        What of the user's input needs them, for the message.
+
+    Raises
+    ------
+    InputError
+        If it is not installed.
+    """
+    try:
+        return import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ImportError:
+        hint = "pip install 'skipstone[parquet]'"
+        raise InputError.of(where, "'parquet', for which pyarrow is not installed", "pyarrow", hint) from None
 
 
 def _of_one_type(cells: Sequence[Cell]) -> list[Cell]:
@@ -119,14 +139,6 @@ def _of_one_type(cells: Sequence[Cell]) -> list[Cell]:
     if kinds == {int, float}:
         return [None if cell is None else float(cell) for cell in cells]
     return [None if cell is None else str(cell) for cell in cells] if len(kinds) > 1 else list(cells)
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        return import_module("pyarrow"), import_module("pyarrow.parquet")
-    except ImportError:
-        hint = "pip install 'skipstone[parquet]'"
-        raise InputError.of("format", "'parquet', for which pyarrow is not installed", "pyarrow", hint) from None
 
 
 def frame(axes: Sequence[str], rows: Sequence[Row]) -> pd.DataFrame:
