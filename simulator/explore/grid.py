@@ -15,8 +15,8 @@ from simulator.explore.axes import Axis, Condition, in_order, same
 from simulator.explore.keys import machine_keys
 from simulator.explore.points import Cell, Point, Recorded, Refusal, Settings, files_digest, named_files
 from simulator.explore.rules import Rule
-from simulator.explore.sampling import combinations
-from simulator.explore.space import Phase, Space
+from simulator.explore.sampling import Numbers, combinations
+from simulator.explore.space import Space
 from simulator.run import select_steps
 from traces import Trace
 from traces.errors import InputError, Problem, nearest
@@ -49,6 +49,62 @@ class Grid:
         return [entry for entry in self.entries if isinstance(entry, Refusal)]
 
 
+class Combinations:
+    """The combinations of a space, each looked at when it is asked for; a sweep asks for many, a search for a few.
+
+    Attributes
+    ----------
+    space : Space
+    sizes : tuple of int
+        How many base machines, traces, phases, and values of each axis there are; a combination is an index into each.
+    replayed : dict of (int, int) to Recorded or str
+        By trace and phase, the steps to replay, or why there is none.
+
+    Raises
+    ------
+    InputError
+        If a trace cannot be read.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.sizes = (
+            len(space.machines), len(space.traces), len(space.phases), *(len(axis.values) for axis in space.axes)
+        )  # fmt: skip
+        self.replayed = _recorded(space)
+        self._bases = [_Machines(base, space.axes, space.rules) for base in space.machines]
+
+    def identity(self, numbers: Numbers) -> tuple[int, int, Recorded | str, Settings]:
+        """Give what is equal for combinations that differ in nothing that counts."""
+        number, trace, phase, *levels = numbers
+        of_axes = self._bases[number].at(tuple(levels))[1]
+        return number, trace, self.replayed[trace, phase], self._settings(phase, of_axes)
+
+    def broken_rule(self, numbers: Numbers) -> Rule | None:
+        """Give the first rule of the space that does not hold for a combination."""
+        number, _, _, *levels = numbers
+        machine = self._bases[number].at(tuple(levels))[0]
+        return machine if isinstance(machine, Rule) else None
+
+    def entry(self, numbers: Numbers) -> Point | Refusal:
+        """Give a combination as what can be evaluated, or with the reason why it cannot, or is not to be."""
+        number, trace, phase, *levels = numbers
+        machine, of_axes = self._bases[number].at(tuple(levels))
+        recorded, settings = self.replayed[trace, phase], self._settings(phase, of_axes)
+        if isinstance(machine, _Priced) and isinstance(recorded, Recorded):
+            return Point(machine.machine, recorded, machine.prices_digest, machine.files_digest, settings)
+        reason = str(recorded) if isinstance(machine, _Priced) else _against(machine)
+        return Refusal(self._bases[number].base.name, self.space.traces[trace].name, settings, reason)
+
+    def problems(self) -> list[Problem]:
+        """Describe the axes, conditions and rules that are about nothing, as far as combinations were asked for."""
+        return _problems(self.space, self._bases)
+
+    def _settings(self, phase: int, of_axes: Settings) -> Settings:
+        name = self.space.phases[phase].name
+        return of_axes if name is None else (("phase", name), *of_axes)
+
+
 def enumerate_grid(space: Space) -> Grid:
     """Enumerate the combinations of a space, or those of its sample.
 
@@ -63,50 +119,40 @@ def enumerate_grid(space: Space) -> Grid:
         If a trace cannot be read, an axis, a condition or a rule is over a key that no machine has, or nothing but
         refusals is left.
     """
-    replayed = _recorded(space)
-    bases = [_Machines(base, space.axes, space.rules) for base in space.machines]
-    sizes = [len(bases), len(space.traces), len(space.phases), *(len(axis.values) for axis in space.axes)]
+    every = Combinations(space)
     seen: set[tuple[int, int, Recorded | str, Settings]] = set()
     entries: list[Point | Refusal] = []
     left_out = {str(rule): 0 for rule in space.rules}
 
-    def is_new(number: int, trace: int, phase: int, of_axes: Settings) -> bool:
-        """Whether no combination so far was this one, but for what does not apply."""
-        identity = (number, trace, replayed[trace, phase], _named(space.phases[phase], of_axes))
+    def is_new(numbers: Numbers) -> bool:
+        """Whether no combination so far was this one."""
+        identity = every.identity(numbers)
         new = identity not in seen
         seen.add(identity)
         return new
 
-    def wanted(combination: tuple[int, ...]) -> bool:
+    def wanted(numbers: Numbers) -> bool:
         """Whether all rules hold; it is noted if one does not."""
-        number, trace, phase, *levels = combination
-        machine, of_axes = bases[number].at(tuple(levels))
-        if isinstance(machine, Rule) and is_new(number, trace, phase, of_axes):
-            left_out[str(machine)] += 1
-        return not isinstance(machine, Rule)
+        rule = every.broken_rule(numbers)
+        if rule is not None and is_new(numbers):
+            left_out[str(rule)] += 1
+        return rule is None
 
-    for number, trace, phase, *levels in combinations(sizes, space.sample, wanted):
-        machine, of_axes = bases[number].at(tuple(levels))
-        if isinstance(machine, Rule) or not is_new(number, trace, phase, of_axes):
-            continue
-        recorded, settings = replayed[trace, phase], _named(space.phases[phase], of_axes)
-        if isinstance(machine, str) or isinstance(recorded, str):
-            reason = machine if isinstance(machine, str) else str(recorded)
-            entries.append(Refusal(bases[number].base.name, space.traces[trace].name, settings, reason))
-        else:
-            entries.append(Point(machine.machine, recorded, machine.prices_digest, machine.files_digest, settings))
-    problems = _problems(space, bases)
+    for numbers in combinations(every.sizes, space.sample, wanted):
+        if is_new(numbers):
+            entries.append(every.entry(numbers))
+    problems = every.problems()
     if problems:
         raise InputError(problems)
     grid = Grid(tuple(entries), {rule: count for rule, count in left_out.items() if count})
     if not grid.points:
-        ruled = [f"where says {rule}" for rule in grid.left_out]
+        ruled = [_against(rule) for rule in space.rules if left_out[str(rule)]]
         raise InputError(no_valid_point(space.source, [*ruled, *(refusal.reason for refusal in grid.refusals)]))
     return grid
 
 
-def _named(phase: Phase, of_axes: Settings) -> Settings:
-    return of_axes if phase.name is None else (("phase", phase.name), *of_axes)
+def _against(machine: Rule | str) -> str:
+    return f"where says {machine}" if isinstance(machine, Rule) else machine
 
 
 def no_valid_point(source: str, reasons: list[str]) -> list[Problem]:
@@ -175,8 +221,7 @@ class _Machines:
         self._files: dict[tuple[str | None, Weights | None], str] = {}
 
     def at(self, levels: tuple[int, ...]) -> tuple[_Priced | Rule | str, Settings]:
-        """Give the machine at these levels of the axes, the rule that leaves it out, or what is wrong with it; and its
-        settings."""
+        """Give the machine at these levels, the rule that leaves it out, or what is wrong with it; and its settings."""
         if levels not in self._settings:
             data = self.base.to_dict()
             applied, problems = self._set(data, [(axis, levels[number]) for axis, number in self._in_order])

@@ -21,8 +21,8 @@ Wanted = Callable[[Numbers], bool]
 
 SHUFFLED_WHOLE = 1 << 20
 """Combinations up to which all are shuffled; among more, drawing one twice is rare, and it is drawn again."""
-MOST_REFUSED = 1 << 20
-"""Combinations that are drawn and not wanted, after which no more are drawn."""
+MOST_REFUSED = 1 << 16
+"""Combinations that are drawn and not wanted, after which no more are drawn: a minute of looking at them."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def random_combinations(sizes: Sequence[int], points: int, seed: int, wanted: Wa
     """Draw different wanted combinations, each as likely as another one.
 
     More points of the same seed begin with the same ones, so that a store has them. Where few of
-    very many are wanted, there may be fewer than `points` of them: see `MOST_REFUSED`.
+    many are wanted, there may be fewer than `points` of them: see `MOST_REFUSED`.
 
     Parameters
     ----------

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.commands.sweep import sweep as command
-from simulator.explore import Space, enumerate_grid, forecast, load_space, run_sweep, sampling
+from simulator.explore import Point, Refusal, Space, enumerate_grid, forecast, load_space, run_sweep, sampling
+from simulator.explore.grid import Combinations
 from simulator.explore.rules import Rule, parse_rules
 from simulator.explore.sampling import Sample, combinations, random_combinations
 from traces import InputError
@@ -141,6 +142,16 @@ def test_a_rule_removes_the_invalid_rows_that_it_describes(folder: Path) -> None
     assert ruled.points == plain.points
     assert (len(plain.refusals), ruled.refusals) == (3, [])
     assert ruled.left_out == {"skipping.refill at most skipping.depth": 3}
+
+
+def test_a_combination_that_is_left_out_can_be_looked_at_alone(folder: Path) -> None:
+    where = [{"array.rows": {"at_most": 4}}]
+    every = Combinations(space_of(folder, {"array.rows": [2, 8]}, where))
+    assert every.sizes == (2, 1, 1, 2)
+    assert [every.broken_rule((1, 0, 0, level)) is None for level in (0, 1)] == [True, False]
+    entries = [every.entry((1, 0, 0, level)) for level in (0, 1)]
+    assert isinstance(entries[0], Point)
+    assert entries[1] == Refusal("plain", "b.npz", (("array.rows", 8),), "where says array.rows at most 4")
 
 
 def test_a_rule_sees_defaults_conditions_and_whole_mappings(folder: Path) -> None:
