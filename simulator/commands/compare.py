@@ -25,8 +25,8 @@ DIGESTS, DIGEST_DIGITS = ("arch_digest", "trace_sha256"), 12
 def compare(runs: tuple[str, ...], form: str) -> None:
     """Say what changed from A to B (and to each further run), by how much, and because of what.
 
-    A run is a report.json of `simulate --out`, or RESULTS.csv:KEY, a row of `skipstone sweep` by its key or the first
-    digits of it. Exit codes: 0 done, 2 the input is at fault, 1 a bug.
+    A run is a report.json of `simulate --out`, or RESULTS.csv:KEY (or .parquet), a row of `skipstone sweep` by its key
+    or the first digits of it. Exit codes: 0 done, 2 the input is at fault, 1 a bug.
     """
     from simulator.commands.simulate import print_text
     from simulator.explore.compare import compare as set_beside

@@ -38,7 +38,7 @@ READ_AS = (
 )
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def sensitivity(results: str, measures: tuple[str, ...], axes: tuple[str, ...], form: str) -> None:
-    """Say which axis of the space in RESULTS.csv moves which measure, and how much.
+    """Say which axis of the space in RESULTS.csv (or Parquet) moves which measure, and how much.
 
     Exit codes: 0 done, 2 the input is at fault, 1 a bug.
     """

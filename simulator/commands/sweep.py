@@ -44,7 +44,7 @@ def sweep(
     with progress(quiet, "points") as observer:
         outcome = run_sweep(described, out, workers, observer, store=store, file_format=file_format)
     if not quiet:
-        _tell_invalid(outcome.invalid, err=True)
+        _tell_others(outcome.left_out, outcome.invalid, err=True)
     wrote = f"{len(outcome.rows)} rows in {outcome.path}"
     if outcome.signal_number:
         kept = wrote if outcome.unfinished < outcome.points else "nothing was written"
@@ -58,8 +58,10 @@ def sweep(
 def _tell_forecast(ahead: Forecast) -> None:
     invalid = sum(ahead.invalid.values())
     had = f", {ahead.kept} of them in the store" if ahead.kept else ""
-    click.echo(f"{_counted(ahead.points)} to replay{had}; {_counted(invalid)} invalid")
-    _tell_invalid(ahead.invalid, err=False)
+    left_out = sum(ahead.left_out.values())
+    out = f"; {_counted(left_out, 'combination')} left out" if left_out else ""
+    click.echo(f"{_counted(ahead.points)} to replay{had}; {_counted(invalid)} invalid{out}")
+    _tell_others(ahead.left_out, ahead.invalid, err=False)
     if ahead.left:
         each = " ".join(f"{1000 * seconds:.1f}" for seconds in ahead.measured_seconds)
         workers = min(ahead.workers, ahead.left)
@@ -69,10 +71,12 @@ def _tell_forecast(ahead: Forecast) -> None:
         )
 
 
-def _tell_invalid(invalid: Mapping[str, int], err: bool) -> None:
+def _tell_others(left_out: Mapping[str, int], invalid: Mapping[str, int], err: bool) -> None:
+    for rule, count in left_out.items():
+        click.echo(f"left out: {_counted(count, 'combination')}: {rule} does not hold", err=err)
     for reason, count in invalid.items():
         click.echo(f"invalid: {_counted(count)}: {reason}", err=err)
 
 
-def _counted(points: int) -> str:
-    return "1 point" if points == 1 else f"{points} points"
+def _counted(number: int, what: str = "point") -> str:
+    return f"1 {what}" if number == 1 else f"{number} {what}s"

@@ -87,20 +87,27 @@ def refused(refusal: Refusal) -> Row:
 
 
 def measures(report: Report) -> Row:
-    """Give a report's headline figures as cells, units in their names.
+    """Give a report's headline figures, and the parts that they are sums of, as cells, units in their names.
 
-    Energies by component are columns ``energy_<component>_pj``; what the machine does not have (DRAM with
-    ideal memory) has no cell.
+    The array's own cycles are columns ``cycles_<phase>`` and ``cycles_<product>``, stalled ones
+    ``stall_<reason>_cycles``; those of all products and reasons sum to ``cycles_total``. Energies by component are
+    columns ``energy_<component>_pj``; what the machine does not have (DRAM with ideal memory) has no cell. Nor has the
+    area where a part's is not known: a row has no room to say what is not in it.
     """
-    totals = report.activity.totals()
+    totals, area = report.activity.totals(), report.area
     kinds = ("dense", "executed", "gated", "skipped")
     return {
         "cycles_total": report.total_cycles,
         "time_us": float(report.time_us),
+        **{f"cycles_{name}": cycles for by in ("phase", "product") for name, cycles in report.cycles_by(by).items()},
+        **{f"stall_{reason}_cycles": cycles for reason, cycles in report.stalls.items()},
+        "sparsity": report.sparsity,
         **{f"macs_{kind}": totals[f"macs_{kind}"] for kind in kinds},
         **{f"saving_{scope}": float(saving) for scope, saving in report.savings.items()},
         "energy_total_pj": float(report.energy.total_pj),
         **{f"energy_{name}_pj": float(pj) for name, pj in report.energy.by_component().items()},
+        "energy_delay_js": float(report.energy_delay_js),
+        "area_mm2": float(area.total_mm2) if area is not None and area.complete else None,
         "dram_read_bytes": totals["dram_read_bytes"],
         "dram_write_bytes": totals["dram_write_bytes"],
         "utilization": float(report.utilization),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simulator.cpus import usable_cpus
 from simulator.explore.evaluate import evaluate
@@ -33,6 +33,8 @@ class Forecast:
     workers : int
     measured_seconds : tuple of float
         What points took in this process, each with its dense twin and its bound; empty where nothing is left to do.
+    left_out : dict of str to int
+        Combinations that are neither, see `Grid`.
     """
 
     points: int
@@ -40,6 +42,7 @@ class Forecast:
     invalid: dict[str, int]
     workers: int
     measured_seconds: tuple[float, ...]
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def left(self) -> int:
@@ -85,6 +88,7 @@ def forecast(
         invalid=dict(Counter(refusal.reason for refusal in grid.refusals)),
         workers=workers or usable_cpus(),
         measured_seconds=_measured([left[index] for index in sharing_order(left)[0]]),
+        left_out=grid.left_out,
     )
 
 

@@ -8,6 +8,8 @@ steps: "100:500"               # optional: recorded steps with first <= step < l
 axes:                          # optional; see `simulator.explore.axes`
   skipping.depth: [4, 8, 16]
   array.rows: {from: 16, to: 64, factor: 2}
+where:                         # optional; see `simulator.explore.rules`
+  - {times: [array.rows, skipping.depth], at_most: 512}
 sample: {kind: latin_hypercube, points: 12, seed: 1}   # optional; default: every combination is a point
 ```
 
@@ -21,7 +23,6 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +33,8 @@ from simulator.arch.document import read_document
 from simulator.arch.parts import Part
 from simulator.arch.problems import problems_of, shown, wrong
 from simulator.arch.yaml_loader import find_file, is_path, not_a_mapping
-from simulator.explore.axes import Axis, Place, in_order, parse_axis
+from simulator.explore.axes import Axis, Place, below, in_order, parse_axis
+from simulator.explore.rules import Rule, parse_rules
 from simulator.explore.sampling import EVERY_COMBINATION, Kind, Sample
 from simulator.explore.trace_files import find_traces
 from simulator.run import Steps, step_range
@@ -76,6 +78,8 @@ class Space:
     phases : tuple of Phase
         Which recorded steps to replay; at least one.
     axes : tuple of Axis
+    rules : tuple of Rule
+        What must hold, or the combination is left out.
     sample : Sample
         Which of the combinations to take.
     source : str
@@ -87,6 +91,7 @@ class Space:
     traces: tuple[Source, ...]
     phases: tuple[Phase, ...] = (Phase(),)
     axes: tuple[Axis, ...] = ()
+    rules: tuple[Rule, ...] = ()
     sample: Sample = EVERY_COMBINATION
     source: str = "the space"
 
@@ -115,7 +120,7 @@ class Space:
         ------
         InputError
             With every problem: unknown or missing keys, machines and traces that are not there or not as
-            they must be, an axis without values or with one twice.
+            they must be, an axis without values or with one twice, a rule that is none.
         """
         say = place or (lambda loc, _: ".".join([source, *map(str, loc)]))
         try:
@@ -136,14 +141,19 @@ class Space:
         phases = _phases(file.steps, say, problems)
         for path, axis in file.axes.items():
             try:
-                axes.append(parse_axis(path, axis, partial(_below, say, ("axes", path))))
+                axes.append(parse_axis(path, axis, below(say, "axes", path)))
             except InputError as error:
                 problems += error.problems
+        rules: list[Rule] = []
+        try:
+            rules += parse_rules(file.where, below(say, "where"))
+        except InputError as error:
+            problems += error.problems
         if problems:
             raise InputError(problems)
         in_order(axes)  # or there is a circle
         sample = Sample(file.sample.kind, file.sample.points or 0, file.sample.seed)
-        return cls(file.name, tuple(machines), traces, phases, tuple(axes), sample, source)
+        return cls(file.name, tuple(machines), traces, phases, tuple(axes), tuple(rules), sample, source)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -197,10 +207,6 @@ def _machine(name: str, folder: Path, where: str) -> Architecture:
         expected = "a machine file, or a shipped machine's name"
         raise InputError.of(where, f"{name!r}, no such file in {folder}", expected)
     return load_arch(folder / name)
-
-
-def _below(say: Place, owner: tuple[str | int, ...], loc: tuple[str | int, ...], is_key: bool) -> str:
-    return say((*owner, *loc), is_key)
 
 
 def _sources(
@@ -307,4 +313,5 @@ class _SpaceFile(Part):
         default=None, description="A:B, recorded steps to replay; or several such, perhaps with names."
     )
     axes: dict[str, Any] = Field(default={}, description="Values by dotted key of the machine.")
+    where: Any = Field(default=[], description="What must hold between keys of the machine.")
     sample: _SampleFile = Field(default=_SampleFile(), description="Which combinations are points.")

@@ -53,6 +53,8 @@ class Outcome:
         The signal; 0 where there was none.
     path : Path or None
         The table's file.
+    left_out : dict of str to int
+        Combinations that are no rows, see `Grid`.
     """
 
     axes: tuple[str, ...]
@@ -62,6 +64,7 @@ class Outcome:
     unfinished: int
     signal_number: int
     path: Path | None
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def invalid(self) -> dict[str, int]:
@@ -125,7 +128,7 @@ def run_sweep(
 
     def outcome(signal_number: int) -> Outcome:
         finished = tuple(row for row in rows if row is not None)
-        return Outcome(axes, finished, all_points, before, all_points - done, signal_number, path)
+        return Outcome(axes, finished, all_points, before, all_points - done, signal_number, path, grid.left_out)
 
     def write() -> None:
         if path is not None and done:
