@@ -1,0 +1,144 @@
+// What every page does: colours, tables that sort, marks that tell something, drawings to choose from.
+"use strict";
+
+const LINE_END = "\u241e"; // as simulator/report/html/elements.py has it
+
+const pageData = JSON.parse(document.getElementById("page-data").textContent);
+
+// --- colours: as the system, light, dark -------------------------------------------------------------------
+
+const THEMES = ["auto", "light", "dark"];
+const THEME_NAMES = { auto: "as the system", light: "light", dark: "dark" };
+
+function showTheme(theme) {
+  const root = document.documentElement;
+  if (theme === "auto") delete root.dataset.theme;
+  else root.dataset.theme = theme;
+  const button = document.getElementById("theme");
+  button.setAttribute("aria-label", `Colours: ${THEME_NAMES[theme]}`);
+  button.querySelector(".theme-name").textContent = theme;
+  document.dispatchEvent(new CustomEvent("themechange"));
+}
+
+function startTheme() {
+  // A browser may keep nothing for pages from a file; the page then begins as the system does.
+  let theme = "auto";
+  try {
+    const kept = localStorage.getItem("skipstone-theme");
+    if (THEMES.includes(kept)) theme = kept;
+  } catch {
+    theme = "auto";
+  }
+  showTheme(theme);
+  document.getElementById("theme").addEventListener("click", () => {
+    theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+    showTheme(theme);
+    try {
+      localStorage.setItem("skipstone-theme", theme);
+    } catch {
+      return;
+    }
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => showTheme(theme));
+}
+
+// --- tables ----------------------------------------------------------------------------------------------------
+
+function compareValues(one, other, descending) {
+  if (one === "" || other === "") return (one === "") - (other === ""); // what is missing stays last
+  const difference = one - other;
+  const order = Number.isNaN(difference) ? String(one).localeCompare(String(other), "en", { numeric: true }) : difference;
+  return descending ? -order : order;
+}
+
+function sortTable(table, column, head) {
+  const body = table.tBodies[0];
+  const first = head.classList.contains("n") ? "descending" : "ascending";
+  const now = head.getAttribute("aria-sort");
+  const order = now === "none" ? first : now === "descending" ? "ascending" : "descending";
+  const rows = [...body.rows].map((row) => [row, row.cells[column].dataset.value ?? row.cells[column].textContent]);
+  rows.sort((one, other) => compareValues(one[1], other[1], order === "descending"));
+  for (const other of table.tHead.rows[0].cells) other.setAttribute("aria-sort", "none");
+  head.setAttribute("aria-sort", order);
+  body.append(...rows.map(([row]) => row));
+}
+
+function startTables() {
+  for (const table of document.querySelectorAll("table.sorts")) {
+    [...table.tHead.rows[0].cells].forEach((head, column) => {
+      head.querySelector("button").addEventListener("click", () => sortTable(table, column, head));
+    });
+  }
+}
+
+// --- marks -------------------------------------------------------------------------------------------------------
+
+function showTip(lines, x, y) {
+  const tip = document.getElementById("tip");
+  tip.replaceChildren(
+    ...lines.map((line) => {
+      const part = document.createElement("div");
+      part.textContent = line;
+      return part;
+    }),
+  );
+  tip.hidden = false;
+  const { width, height } = tip.getBoundingClientRect();
+  tip.style.left = `${Math.max(8, Math.min(x + 14, innerWidth - width - 8))}px`;
+  tip.style.top = `${y + 18 + height > innerHeight ? Math.max(8, y - height - 12) : y + 18}px`;
+}
+
+function hideTip() {
+  document.getElementById("tip").hidden = true;
+}
+
+let lit;
+
+function light(about) {
+  if (about === lit) return;
+  lit = about;
+  for (const one of document.querySelectorAll(".lit")) one.classList.remove("lit");
+  if (!about) return;
+  for (const one of document.querySelectorAll("[data-about]")) {
+    if (one.dataset.about === about) one.classList.add("lit");
+  }
+}
+
+function startMarks() {
+  const at = (event) => event.target.closest?.("[data-tip], [data-about]");
+  document.addEventListener("pointermove", (event) => {
+    const mark = at(event);
+    light(mark?.dataset.about);
+    if (mark?.dataset.tip) showTip(mark.dataset.tip.split(LINE_END), event.clientX, event.clientY);
+    else if (!document.activeElement?.dataset?.tip) hideTip();
+  });
+  document.addEventListener("focusin", (event) => {
+    const mark = at(event);
+    light(mark?.dataset.about);
+    if (!mark?.dataset.tip) return hideTip();
+    const place = mark.getBoundingClientRect();
+    showTip(mark.dataset.tip.split(LINE_END), place.left + place.width / 2, place.bottom - 8);
+  });
+  document.addEventListener("focusout", hideTip);
+  document.addEventListener("scroll", hideTip, { passive: true });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") hideTip();
+  });
+}
+
+// --- drawings to choose from ---------------------------------------------------------------------------------------
+
+function startChoices() {
+  for (const choice of document.querySelectorAll(".choice")) {
+    choice.addEventListener("change", (event) => {
+      for (const input of choice.querySelectorAll("input")) {
+        document.getElementById(input.value).hidden = input !== event.target;
+      }
+    });
+  }
+}
+
+startTheme();
+startTables();
+startMarks();
+startChoices();
