@@ -113,11 +113,11 @@ def simulate(
 
     arch, trace, steps = read_inputs(machine, overrides, trace_file, step_range)
     # What could not be written is told before the run, not after it.
+    if folder is not None:
+        make_folder(folder)  # first, for the others may go into it
     for file in (timeline, page):
         if file is not None:
             check_writable(file)
-    if folder is not None:
-        make_folder(folder)
     with trace:
         with _Progress(quiet) as progress:
             settings: dict[str, Any] = {

@@ -85,7 +85,7 @@ def _role(name: str, values: Sequence[Cell], axes: set[str], numeric: bool) -> s
 
 
 def unit_of(name: str) -> str:
-    """Say how a measure of this name is told, as `simulator.explore.measures.said` does: ``pj``, ``us``, ``times``..."""
+    """Say how a measure of this name is told, as `simulator.explore.measures.said` tells it: ``pj``, ``share`` ..."""
     for suffix in ("pj", "us", "bytes"):
         if name.endswith(f"_{suffix}"):
             return suffix

@@ -67,6 +67,11 @@ def energy_legend(report: SavedReport) -> list[tuple[str, str]]:
     return [(colour, name) for name, (colour, members) in GROUPS.items() if used & set(members)]
 
 
+def on(colour: str) -> str:
+    """Name the style of a text on a bar of some colour."""
+    return "on-sky" if colour == "c-sky" else "on"
+
+
 def said_change(here: float, twin: float) -> str:
     """Say how far a value is from the twin's: ``-12.3 %``; nothing where the twin has none."""
     if not twin:
@@ -119,7 +124,7 @@ def _stacked_energy(
             continue
         across = frame.scaled(pj)
         said = numbers.scaled(pj, unit)
-        inside = label(x + across / 2, y + 20, said, "mid on strong small") if across > 8 * len(said) else ""
+        inside = label(x + across / 2, y + 20, said, f"mid {on(colour)} strong small") if across > 8 * len(said) else ""
         share = numbers.percent(pj / total if total else 0)
         marks.append(
             spoken(
@@ -149,7 +154,7 @@ def time_bar(report: SavedReport, width: int) -> str:
         shape = rect(x, 22, across, height, f"{colour} seg")
         shape += _stripes(x, 22, across, height, stripes) if hatched else ""
         if across > 9 * len(said) and not hatched:
-            shape += label(x + across / 2, 22 + height / 2 + 4.5, said, "mid on strong")
+            shape += label(x + across / 2, 22 + height / 2 + 4.5, said, f"mid {on(colour)} strong")
         detail = f"{said_part(report, name)}\n{said} of the time" + (f"\nreason: {part}" if hatched else "")
         marks.append(spoken(shape, detail))
         if part in marked:

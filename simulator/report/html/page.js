@@ -88,6 +88,11 @@ function showTip(lines, x, y) {
   tip.style.top = `${y + 18 + height > innerHeight ? Math.max(8, y - height - 12) : y + 18}px`;
 }
 
+function tell(mark) {
+  const place = mark.getBoundingClientRect();
+  showTip(mark.dataset.tip.split(LINE_END), place.left + place.width / 2, place.bottom - 8);
+}
+
 function hideTip() {
   document.getElementById("tip").hidden = true;
 }
@@ -115,12 +120,17 @@ function startMarks() {
   document.addEventListener("focusin", (event) => {
     const mark = at(event);
     light(mark?.dataset.about);
-    if (!mark?.dataset.tip) return hideTip();
-    const place = mark.getBoundingClientRect();
-    showTip(mark.dataset.tip.split(LINE_END), place.left + place.width / 2, place.bottom - 8);
+    if (mark?.dataset.tip) tell(mark);
+    else hideTip();
   });
   document.addEventListener("focusout", hideTip);
-  document.addEventListener("scroll", hideTip, { passive: true });
+  // A focused mark scrolls into view, and takes what it tells along.
+  const follow = () => {
+    const mark = document.activeElement;
+    if (mark?.dataset?.tip && !document.getElementById("tip").hidden) tell(mark);
+    else hideTip();
+  };
+  document.addEventListener("scroll", follow, { passive: true, capture: true });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") hideTip();
   });
