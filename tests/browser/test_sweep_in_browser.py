@@ -198,6 +198,18 @@ def test_filters_keep_what_is_ticked(sweep: tuple[ResultTable, Path], opened: An
     assert page.locator("#kept").inner_text() == "all 120 points"
 
 
+def test_what_is_filtered_out_does_not_stretch_the_axes(sweep: tuple[ResultTable, Path], opened: Any) -> None:
+    page, table = opened.page, sweep[0]
+    page.locator("#filters fieldset").filter(has_text="array.rows").get_by_text("8", exact=True).click()
+    settle(page)
+    left = [row for row, one in enumerate(table.rows) if one["array.rows"] != "8"]
+    places = [place_of(page, row) for row in left]
+    cycles = [float(table.rows[row]["cycles_total"]) for row in left]
+    ends = [places[cycles.index(end(cycles))]["x"] for end in (min, max)]
+    box = page.locator("#scatter").bounding_box()
+    assert ends[1] - ends[0] > 0.75 * box["width"]
+
+
 def test_an_axis_keeps_what_lies_between_its_handles(sweep: tuple[ResultTable, Path], opened: Any) -> None:
     page, table = opened.page, sweep[0]
     handle = page.get_by_role("slider", name="array.rows, at least")
@@ -286,7 +298,7 @@ def test_what_is_kept_is_saved_as_csv(sweep: tuple[ResultTable, Path], opened: A
 def test_logarithms_and_colours_can_be_chosen(opened: Any) -> None:
     page = opened.page
     before = place_of(page, 0)
-    page.get_by_label("log").first.check()
+    page.get_by_label("across: logarithmic").check()
     settle(page)
     assert place_of(page, 0)["x"] != before["x"]
     assert place_of(page, 0)["y"] == before["y"]

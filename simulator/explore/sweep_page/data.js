@@ -72,8 +72,8 @@ function distinct(name) {
   return column.distinct;
 }
 
-// A scale takes a value to 0..1; settings with few values stand at even distances.
-function scaleOf(name, { log = false, even = false } = {}) {
+// A scale takes a value to 0..1, the values of some rows at least; settings with few values stand at even distances.
+function scaleOf(name, { log = false, even = false, rows = allRows } = {}) {
   const levels = distinct(name);
   const { numeric, unit } = columns.get(name);
   if (!numeric || (even && levels.length <= MOST_LEVELS)) {
@@ -81,8 +81,12 @@ function scaleOf(name, { log = false, even = false } = {}) {
     const ticks = levels.map((value) => ({ at: place.get(value), said: saidValue(unit, value) }));
     return { of: (value) => place.get(value), ticks, levels, value: (at) => levels[Math.round(at * (levels.length - 1))] };
   }
-  const low = levels[0];
-  const high = levels[levels.length - 1];
+  let [low, high] = [Infinity, -Infinity];
+  for (const row of rows) {
+    const value = valueAt(name, row);
+    if (value !== null) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  }
+  if (low > high) [low, high] = [levels[0], levels[levels.length - 1]];
   const logarithmic = log && low > 0;
   const to = logarithmic ? Math.log10 : (value) => value;
   const from = logarithmic ? (value) => 10 ** value : (value) => value;

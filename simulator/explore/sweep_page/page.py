@@ -134,8 +134,8 @@ def _select(anchor: str, name: str, options: Sequence[tuple[str, str]], chosen: 
     return tag("label", tag("span", text(name)) + tag("select", listed, id=anchor), class_="field")
 
 
-def _check(anchor: str, name: str, checked: bool = False) -> str:
-    return tag("label", tag("input", type="checkbox", id=anchor, checked=checked) + text(name), class_="check")
+def _check(anchor: str, name: str, spoken_name: str | None = None) -> str:
+    return tag("label", tag("input", type="checkbox", id=anchor, aria_label=spoken_name) + text(name), class_="check")
 
 
 def _frontier(measures: Sequence[str], settings: Sequence[str], apart: Sequence[str]) -> str:
@@ -146,9 +146,9 @@ def _frontier(measures: Sequence[str], settings: Sequence[str], apart: Sequence[
     controls = tag(
         "div",
         _select("x-axis", "across", names, measures[0])
-        + _check("x-log", "log")
+        + _check("x-log", "log", "across: logarithmic")
         + _select("y-axis", "up", names, second)
-        + _check("y-log", "log")
+        + _check("y-log", "log", "up: logarithmic")
         + _select("colour", "colour", colours, colour),
         class_="controls",
     )

@@ -46,10 +46,16 @@ function trace(context, shape, x, y, r) {
 
 function drawScatter(state) {
   const { context, width, height } = sharpened(scatter.canvas);
-  const [across, up] = [scaleOf(state.x, { log: state.xLog }), scaleOf(state.y, { log: state.yLog })];
+  // What is filtered out may lie outside.
+  const rows = allRows.filter((row) => state.visible[row] && valueAt(state.x, row) !== null && valueAt(state.y, row) !== null);
+  const across = scaleOf(state.x, { log: state.xLog, rows });
+  const up = scaleOf(state.y, { log: state.yLog, rows });
   const right = width - MARGIN.right;
   const bottom = height - MARGIN.bottom;
-  const place = (scale, value, from, to) => (value === null ? null : from + scale.of(value) * (to - from));
+  const place = (scale, value, from, to) => {
+    const at = value === null ? null : scale.of(value);
+    return at === null || !(at >= 0 && at <= 1) ? null : from + at * (to - from);
+  };
   scatter.places = allRows.map((row) => {
     const x = place(across, valueAt(state.x, row), MARGIN.left, right);
     const y = place(up, valueAt(state.y, row), bottom, MARGIN.top);

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 from simulator.report import numbers
-from simulator.report.html.elements import drawing, label, spoken, tag
+from simulator.report.html.elements import drawing, label, shortened_label, spoken, tag
 from simulator.report.saved import LayerProduct, Run, SavedReport
 
 RADIUS = (4.0, 11.0)
-MOST_NAMES = 8
+MOST_NAMES = 10
+
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def roofline(report: SavedReport, width: int) -> str | None:
     for name, point in sorted(points.items(), key=lambda item: -item[1].product.spent_cycles):
         marks.append(_mark(axes, roof, point, twins.get(name), longest))
     named = sorted(points.values(), key=lambda p: -p.product.spent_cycles)
-    marks.append(_names(axes, named[: MOST_NAMES if width > 600 else MOST_NAMES // 2], named, longest))
+    marks.append(_names(axes, roof, named[: MOST_NAMES if width > 600 else MOST_NAMES // 2], named, longest))
     return drawing(width, height, "".join(marks), "Roofline: MACs per cycle over MACs per DRAM byte")
 
 
@@ -147,31 +150,36 @@ def _mark(axes: _Axes, roof: Roof, point: Point, twin: Point | None, longest: in
     return spoken(shapes, "\n".join(told), f"product:{one.layer}/{one.product}")
 
 
-def _names(axes: _Axes, points: list[Point], every: list[Point], longest: int) -> str:
-    """Name points as long as the names find room beside them."""
-    taken: list[tuple[float, float, float, float]] = []
+def _names(axes: _Axes, roof: Roof, points: list[Point], every: list[Point], longest: int) -> str:
+    """Name points as long as a name finds room beside its point, clear of all points and of the roof."""
+    taken: list[Box] = []
     for point in every:
         x, y, r = axes.x(point.intensity), axes.y(point.rate), _radius(point, longest)
         taken.append((x - r, y - r, x + r, y + r))
     words = []
     for point in points:
         x, y, r = axes.x(point.intensity), axes.y(point.rate), _radius(point, longest)
-        name = f"{point.product.layer} {point.product.product}"[:24]
-        wide = 6.3 * len(name)
-        for place, left, base in (
-            ("", x + r + 4, y + 4),
-            ("end", x - r - 4 - wide, y + 4),
-            ("", x - wide / 2, y - r - 5),
-        ):
-            box = (left, base - 11, left + wide, base + 3)
-            if box[0] < axes.left or box[2] > axes.right or box[1] < axes.top:
-                continue
-            if any(box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3] for t in taken):
-                continue
-            taken.append(box)
-            words.append(label(left + (wide if place else 0), base, name, f"{place} small halo"))
-            break
+        name = shortened_label(f"{point.product.layer} {point.product.product}", 24)
+        wide = 6.4 * len(name)
+        places = [(x + r + 4, y + 4), (x + r, y + r + 11), (x - wide / 2, y + r + 15), (x - r - 4 - wide, y + 4)]
+        for left, base in (*places, (x - wide / 2, y - r - 6), (x - r - wide, y - r - 2)):
+            box = (left, base - 10, left + wide, base + 3)
+            inside = axes.left < box[0] and box[2] < axes.right and axes.top < box[1] and box[3] < axes.bottom
+            if inside and not any(map(partial(_overlap, box), taken)) and not _crosses(axes, roof, box):
+                taken.append(box)
+                words.append(label(left, base, name, "small halo"))
+                break
     return tag("g", "".join(words), aria_hidden="true", pointer_events="none")
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _crosses(axes: _Axes, roof: Roof, box: Box) -> bool:
+    """Whether the roof runs through a box."""
+    heights = [axes.y(min(roof.macs_per_cycle, axes.intensity(x) * roof.bytes_per_cycle)) for x in (box[0], box[2])]
+    return min(heights) < box[3] and max(heights) > box[1]
 
 
 class _Axes:
@@ -186,6 +194,11 @@ class _Axes:
 
     def y(self, value: float) -> float:
         return self._along(value, self.y_range, self.bottom, self.top)
+
+    def intensity(self, x: float) -> float:
+        """Turn a place across back into MACs per byte."""
+        low, high = (math.log(end) for end in self.x_range)
+        return math.exp(low + (high - low) * (x - self.left) / (self.right - self.left))
 
     def _along(self, value: float, ends: tuple[float, float], first: float, last: float) -> float:
         low, high = (math.log(end) for end in ends)
