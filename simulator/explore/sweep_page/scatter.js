@@ -289,9 +289,12 @@ function startScatter(state, { pick, redraw }) {
       const now = order.indexOf(scatter.at);
       const next = now < 0 ? (step > 0 ? 0 : order.length - 1) : Math.max(0, Math.min(order.length - 1, now + step));
       scatter.at = order[next];
-      const box = canvas.getBoundingClientRect();
       const lines = describe(state, scatter.at);
-      showTip(lines, box.left + scatter.places[scatter.at][0], box.top + scatter.places[scatter.at][1]);
+      const [x, y] = scatter.places[scatter.at];
+      tellAt(lines, () => {
+        const box = canvas.getBoundingClientRect();
+        return [box.left + x, box.top + y];
+      });
       document.getElementById("point-said").textContent = `point ${next + 1} of ${order.length}: ${lines.join("; ")}`;
       redraw();
     } else if (event.key === "Enter" && scatter.at !== null) pick(scatter.at);

@@ -73,7 +73,11 @@ function startTables() {
 
 // --- marks -------------------------------------------------------------------------------------------------------
 
-function showTip(lines, x, y) {
+// Tells lines at a place of the window; `anchor` finds the place again when the page scrolls under it.
+let anchored = null;
+
+function showTip(lines, x, y, anchor = null) {
+  anchored = anchor && { lines, anchor };
   const tip = document.getElementById("tip");
   tip.replaceChildren(
     ...lines.map((line) => {
@@ -89,11 +93,16 @@ function showTip(lines, x, y) {
 }
 
 function tell(mark) {
-  const place = mark.getBoundingClientRect();
-  showTip(mark.dataset.tip.split(LINE_END), place.left + place.width / 2, place.bottom - 8);
+  tellAt(mark.dataset.tip.split(LINE_END), () => {
+    const place = mark.getBoundingClientRect();
+    return [place.left + place.width / 2, place.bottom - 8];
+  });
 }
 
+const tellAt = (lines, anchor) => showTip(lines, ...anchor(), anchor);
+
 function hideTip() {
+  anchored = null;
   document.getElementById("tip").hidden = true;
 }
 
@@ -126,8 +135,7 @@ function startMarks() {
   document.addEventListener("focusout", hideTip);
   // A focused mark scrolls into view, and takes what it tells along.
   const follow = () => {
-    const mark = document.activeElement;
-    if (mark?.dataset?.tip && !document.getElementById("tip").hidden) tell(mark);
+    if (anchored) tellAt(anchored.lines, anchored.anchor);
     else hideTip();
   };
   document.addEventListener("scroll", follow, { passive: true, capture: true });
