@@ -16,6 +16,7 @@ from simulator.report.result import SCHEMA_VERSION, Report
 from traces.errors import InputError
 
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e300, le=1e300)]
+Ends = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 EXPECTED = "a report.json of simulate --out"
 
@@ -169,10 +170,29 @@ class PhaseOf(Stretch):
     recorded_steps: int
 
 
+class CurveAt(Saved):
+    """What the machine gains at some share of zeros; `step` where it is a recorded one's."""
+
+    sparsity: Annotated[float, Field(ge=0, le=1)]
+    speedup: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    energy_saving: Number
+    step: int | None = None
+
+
+class SavedBreakEven(Saved):
+    """The gains of a machine against the share of zeros, ascending."""
+
+    points: Annotated[list[CurveAt], Field(min_length=1)]
+    recorded: list[CurveAt]
+    method: str
+
+
 class WholeTraining(Stretch):
     """The training that the recorded steps are from."""
 
     total_steps: Count
+    seconds_range: Ends
+    joules_range: Ends
     phases: list[PhaseOf]
     method: str
 
@@ -224,6 +244,7 @@ class SavedReport(Run):
     energy_delay_ratio: Number | None
     bound_speedup: Number | None
     training: WholeTraining | None
+    break_even: SavedBreakEven | None
 
 
 def saved(report: Report) -> SavedReport:

@@ -50,8 +50,10 @@ def browser() -> Iterator[Any]:
         own = playwright.chromium.executable_path
         if found is None and not Path(own).exists():
             pytest.skip(INSTALL)
+        # As root there is no sandbox, and /dev/shm of a container is small.
         root = hasattr(os, "geteuid") and os.geteuid() == 0
-        chromium = playwright.chromium.launch(executable_path=found or own, args=["--no-sandbox"] if root else [])
+        arguments = ["--disable-dev-shm-usage", *(["--no-sandbox"] if root else [])]
+        chromium = playwright.chromium.launch(executable_path=found or own, args=arguments)
         yield chromium
         chromium.close()
 

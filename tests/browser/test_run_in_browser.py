@@ -120,8 +120,15 @@ def test_marks_tell_what_they_show_by_pointer_and_keyboard(page_file: Path, open
     assert not tip.is_visible()
     page.locator("#energy .wide-only .mark").first.focus()
     assert tip.inner_text().startswith("arithmetic, this machine")
-    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
     assert tip.inner_text().startswith("on-chip buffers, this machine")
+    page.keyboard.press("End")
+    assert tip.inner_text().startswith("skip_logic")
+    page.keyboard.press("Tab")  # a drawing is one stop on the way
+    assert not tip.is_visible()
+    assert page.evaluate("document.activeElement.closest('table') !== null")
+    page.keyboard.press("Shift+Tab")
+    assert tip.inner_text().startswith("skip_logic")
     assert opened.told == []
 
 

@@ -15,6 +15,7 @@ from simulator.report.saved import LayerProduct, Run, SavedReport, Work
 
 WIDE, NARROW = 1080, 380
 LEAST_WIDE = 600
+MOST_ROWS = 60
 
 GROUPS = {
     "arithmetic": ("c-blue", ("mac", "gated", "accumulators", "vector_unit")),
@@ -184,7 +185,8 @@ def cycles_chart(report: SavedReport, width: int, by_layer: bool) -> str:
     """Draw the cycles of each product, its work split as ideal skipping sees it, its stalls hatched."""
     rows = _cycle_rows(report, by_layer)
     longest = max((max(row.spent, row.twin or 0) for row in rows), default=0)
-    frame = _Frame(width, longest, "layers" if by_layer else "products")
+    letters = max((len(row.name) for row in rows), default=0)
+    frame = _Frame(width, longest, "layers" if by_layer else "products", letters)
     y, marks = 4.0, []
     for row in rows:
         told = [row.name, f"{numbers.count(row.spent)} cycles"]
@@ -232,7 +234,21 @@ def _cycle_rows(report: SavedReport, by_layer: bool) -> list[_CycleRow]:
             row.twin += twins.get((one.layer, one.product), 0)
     for row in rows.values():  # the array's work first, in one order for all rows
         row.parts = {part: row.parts[part] for part in (*PARTS, *report.cycles.stalls) if row.parts.get(part)}
-    return [row for row in rows.values() if row.spent or row.twin]
+    return _longest([row for row in rows.values() if row.spent or row.twin])
+
+
+def _longest(rows: list[_CycleRow]) -> list[_CycleRow]:
+    """Keep the longest rows in their order, and sum the others: a drawing of a thousand rows shows nothing."""
+    if len(rows) <= MOST_ROWS:
+        return rows
+    bar = sorted((row.spent for row in rows), reverse=True)[MOST_ROWS - 2]
+    kept = [row for row in rows if row.spent >= bar][: MOST_ROWS - 1]
+    left = [row for row in rows if row not in kept]
+    rest = _CycleRow(f"{len(left):,} others", "", {}, None if left[0].twin is None else sum(r.twin or 0 for r in left))
+    for row in left:
+        for part, cycles in row.parts.items():
+            rest.parts[part] = rest.parts.get(part, 0) + cycles
+    return [*kept, rest]
 
 
 def _parts(one: LayerProduct, work: Work | None) -> dict[str, int]:
@@ -260,15 +276,15 @@ class _Piece:
 class _Frame:
     """Where names, bars and values of a chart stand; in a narrow one the names stand above their bars."""
 
-    def __init__(self, width: int, longest: float, name: str = "bars") -> None:
+    def __init__(self, width: int, longest: float, name: str = "bars", letters: int = 0) -> None:
         self.width, self.longest = width, longest
         self.narrow = width < LEAST_WIDE
-        self.left = 96.0 if self.narrow else 150.0
+        self.left = 96.0 if self.narrow else min(290.0, max(150.0, 7.0 * letters + 8))
         self.hatch = hatch(name, width)
         self.room = (width - self.left - 84.0) if self.narrow else (width - self.left - 190.0)
         self.right = float(width)
         self.pitch = 42.0 if self.narrow else 27.0
-        self.letters = 40 if self.narrow else 21
+        self.letters = 34 if self.narrow else int(self.left / 7.0)
 
     def scaled(self, value: float) -> float:
         return self.room * value / self.longest if self.longest else 0.0

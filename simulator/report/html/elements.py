@@ -165,5 +165,5 @@ def spoken(content: str, said: str, about: str = "", class_: str = "") -> str:
 
 
 def shortened_label(name: str, longest: int) -> str:
-    """Cut a name that does not fit its place in a drawing."""
-    return name if len(name) <= longest else name[: longest - 1] + "…"
+    """Cut a name that does not fit its place in a drawing; its end tells layers apart, so it loses its beginning."""
+    return name if len(name) <= longest else "…" + name[1 - longest :]

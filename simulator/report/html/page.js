@@ -118,7 +118,43 @@ function light(about) {
   }
 }
 
+// Tab comes to a drawing once; arrow keys go from mark to mark within it.
+function startRoving(drawing) {
+  const marks = [...drawing.querySelectorAll(".mark")];
+  marks.forEach((mark, index) => mark.setAttribute("tabindex", index ? "-1" : "0"));
+  drawing.addEventListener("keydown", (event) => {
+    const now = marks.indexOf(document.activeElement);
+    const next = {
+      ArrowRight: now + 1,
+      ArrowDown: now + 1,
+      ArrowLeft: now - 1,
+      ArrowUp: now - 1,
+      Home: 0,
+      End: marks.length - 1,
+    }[event.key];
+    if (now < 0 || next === undefined) return;
+    event.preventDefault();
+    if (!marks[next]) return;
+    marks[now].setAttribute("tabindex", "-1");
+    marks[next].setAttribute("tabindex", "0");
+    marks[next].focus();
+  });
+}
+
+// What scrolls sideways can be reached by keyboard, and what does not is no stop on the way.
+function startScrolling() {
+  const update = () => {
+    for (const box of document.querySelectorAll(".scroll")) {
+      if (box.scrollWidth > box.clientWidth + 1) box.setAttribute("tabindex", "0");
+      else box.removeAttribute("tabindex");
+    }
+  };
+  update();
+  addEventListener("resize", update);
+}
+
 function startMarks() {
+  for (const drawing of document.querySelectorAll(".drawing")) startRoving(drawing);
   const at = (event) => event.target.closest?.("[data-tip], [data-about]");
   document.addEventListener("pointermove", (event) => {
     const mark = at(event);
@@ -160,3 +196,4 @@ startTheme();
 startTables();
 startMarks();
 startChoices();
+startScrolling();

@@ -88,8 +88,8 @@ def roofline(report: SavedReport, width: int) -> str | None:
         ),
         (min(*(p.rate for p in every), roof.macs_per_cycle / 8) / 1.5, roof.macs_per_cycle * 1.9),
     )
-    marks = [axes.grid(), _roof(axes, roof)]
     longest = max(point.product.spent_cycles for point in points.values())
+    marks = [axes.grid(), _roof(axes, roof, [_box(axes, point, longest) for point in every])]
     for name, point in sorted(points.items(), key=lambda item: -item[1].product.spent_cycles):
         marks.append(_mark(axes, roof, point, twins.get(name), longest))
     named = sorted(points.values(), key=lambda p: -p.product.spent_cycles)
@@ -97,7 +97,7 @@ def roofline(report: SavedReport, width: int) -> str | None:
     return drawing(width, height, "".join(marks), "Roofline: MACs per cycle over MACs per DRAM byte")
 
 
-def _roof(axes: _Axes, roof: Roof) -> str:
+def _roof(axes: _Axes, roof: Roof, taken: list[Box]) -> str:
     right = axes.x_range[1]
     left = max(axes.x_range[0], axes.y_range[0] / roof.bytes_per_cycle)  # where the slope enters the drawing
     slope = f"M{axes.x(left):.1f} {axes.y(left * roof.bytes_per_cycle):.1f}"
@@ -109,13 +109,15 @@ def _roof(axes: _Axes, roof: Roof) -> str:
     flip = "end" if ridge_x > axes.width * 0.62 else ""
     words = label(axes.right - 4, top - 8, peak, "end small strong halo")
     words += label(ridge_x + (-7 if flip else 7), axes.bottom - 8, ridge, f"{flip} small mut halo")
-    at = math.sqrt(left * roof.ridge)
     said = f"DRAM: {roof.bytes_per_cycle:,.3g} B a cycle"
-    y = axes.y(at * roof.bytes_per_cycle)
-    if axes.top < y < axes.bottom - 20:
-        words += label(axes.x(at) - 8, y - 6, said, "end small strong halo")
-    else:
-        words += label(axes.left + 8, axes.bottom - 10, said, "small strong halo")
+    wide = 7.0 * len(said)
+    for share in (0.5, 0.35, 0.65, 0.2, 0.8, 0.1):  # of the slope: where no point is in the way
+        at = left * (roof.ridge / left) ** share
+        x, y = axes.x(at) - 8, axes.y(at * roof.bytes_per_cycle) - 6
+        box = (x - wide, y - 11, x, y + 3)
+        if box[0] > axes.left and not any(_overlap(box, other) for other in taken):
+            words += label(x, y, said, "end small strong halo")
+            break
     return line + foot + words
 
 
@@ -152,10 +154,7 @@ def _mark(axes: _Axes, roof: Roof, point: Point, twin: Point | None, longest: in
 
 def _names(axes: _Axes, roof: Roof, points: list[Point], every: list[Point], longest: int) -> str:
     """Name points as long as a name finds room beside its point, clear of all points and of the roof."""
-    taken: list[Box] = []
-    for point in every:
-        x, y, r = axes.x(point.intensity), axes.y(point.rate), _radius(point, longest)
-        taken.append((x - r, y - r, x + r, y + r))
+    taken = [_box(axes, point, longest) for point in every]
     words = []
     for point in points:
         x, y, r = axes.x(point.intensity), axes.y(point.rate), _radius(point, longest)
@@ -170,6 +169,11 @@ def _names(axes: _Axes, roof: Roof, points: list[Point], every: list[Point], lon
                 words.append(label(left, base, name, "small halo"))
                 break
     return tag("g", "".join(words), aria_hidden="true", pointer_events="none")
+
+
+def _box(axes: _Axes, point: Point, longest: int) -> Box:
+    x, y, r = axes.x(point.intensity), axes.y(point.rate), _radius(point, longest)
+    return (x - r, y - r, x + r, y + r)
 
 
 def _overlap(one: Box, other: Box) -> bool:
@@ -187,7 +191,7 @@ class _Axes:
 
     def __init__(self, width: float, height: float, x_range: tuple[float, float], y_range: tuple[float, float]) -> None:
         self.width, self.x_range, self.y_range = width, x_range, y_range
-        self.left, self.right, self.top, self.bottom = 52.0, width - 8.0, 10.0, height - 44.0
+        self.left, self.right, self.top, self.bottom = 64.0, width - 8.0, 10.0, height - 44.0
 
     def x(self, value: float) -> float:
         return self._along(value, self.x_range, self.left, self.right)

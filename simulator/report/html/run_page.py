@@ -9,6 +9,7 @@ from functools import partial
 from simulator.report import numbers
 from simulator.report.html import run_tables
 from simulator.report.html.assumptions import ASSUMPTIONS
+from simulator.report.html.break_even_chart import break_even_chart
 from simulator.report.html.charts import NARROW, WIDE, cycles_chart, energy_chart, energy_legend, time_bar, time_legend
 from simulator.report.html.diagram import diagram, slot_legend
 from simulator.report.html.elements import figure, prose, rect, section, tag, text
@@ -39,6 +40,7 @@ def run_page(report: SavedReport, provenance: Provenance | None = None) -> str:
         "machine": ("The machine", _machine(report)),
         "energy": ("Energy", _energy(report)),
         "time": ("Time", _time(report)),
+        "break-even": ("Break-even", _break_even(report)),
         "products": ("Products", _products(report)),
         "traffic": ("Traffic", _traffic(report)),
         "training": ("Whole training", _training(report)),
@@ -212,6 +214,17 @@ def _roofline(report: SavedReport) -> str:
     return head + figure(drawn, caption, [("c-blue", "forward"), ("c-red", "backward")])
 
 
+def _break_even(report: SavedReport) -> str:
+    found = report.break_even
+    if found is None:
+        return ""
+    drawn = _both(lambda width: break_even_chart(found, width))
+    marks = " Discs and diamonds are the recorded steps, with the zeros that they have." if found.recorded else ""
+    caption = f"Against the dense twin, over the share of zeros in dG: {found.method}.{marks}"
+    legend = [("c-blue", "time (solid, discs)"), ("c-red", "energy (dashed, diamonds)")]
+    return section("break-even", "From which share of zeros on skipping pays", figure(drawn, caption, legend))
+
+
 def _products(report: SavedReport) -> str:
     return section(
         "products", "Products", run_tables.products(report), run_tables.layers(report),
@@ -233,6 +246,11 @@ def _training(report: SavedReport) -> str:
         return ""
     lead = f"{numbers.count(training.total_steps)} steps: {numbers.time(training.seconds * 1e6)}, "
     lead += f"{numbers.energy(training.joules * 1e12)}. {training.method[:1].upper()}{training.method[1:]}."
+    (least_s, most_s), (least_j, most_j) = training.seconds_range, training.joules_range
+    if (least_s, least_j) != (most_s, most_j):
+        times = f"{numbers.time(least_s * 1e6)} to {numbers.time(most_s * 1e6)}"
+        energies = f"{numbers.energy(least_j * 1e12)} to {numbers.energy(most_j * 1e12)}"
+        lead += f" If each step was like the cheaper, or the dearer, of its recorded neighbours: {times}, {energies}."
     return section("training", "The whole training", run_tables.training(training), lead=lead)
 
 
