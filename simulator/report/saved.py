@@ -282,6 +282,8 @@ def _refusal(source: str, error: ValidationError) -> InputError:
     if not errors[0]["loc"]:
         return InputError.of(source, "JSON that is no report", EXPECTED)
     missing = sorted({str(one["loc"][0]) for one in errors if one["type"] == "missing" and len(one["loc"]) == 1})
+    if "cycles" in missing:
+        return InputError.of(source, "JSON that is no report", EXPECTED)
     if missing:
         keys = ", ".join(missing[:4]) + (" and others" if len(missing) > 4 else "")
         hint = "an older Skipstone wrote no page's details: replay the trace again"

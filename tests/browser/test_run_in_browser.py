@@ -142,6 +142,20 @@ def test_every_mark_has_a_name_and_says_it_in_its_tip(page_file: Path, open_page
         assert mark.get_attribute("aria-label") == said
 
 
+def test_a_legends_entry_makes_other_colours_pale(page_file: Path, open_page: Open) -> None:
+    page = open_page(page_file).page
+    bars = page.locator("#energy .wide-only rect.seg")
+    pale = page.locator("#energy .wide-only rect.seg.dim")
+    key = page.locator("#energy .legend button").first
+    key.focus()
+    page.keyboard.press("Enter")
+    assert key.get_attribute("aria-pressed") == "true"
+    own = page.locator("#energy .wide-only rect.seg.c-blue").count()
+    assert pale.count() == bars.count() - own > 0
+    page.keyboard.press("Enter")
+    assert (key.get_attribute("aria-pressed"), pale.count()) == ("false", 0)
+
+
 def test_drawings_are_chosen_by_keyboard(page_file: Path, open_page: Open) -> None:
     page = open_page(page_file).page
     first, second = page.locator("#cycles-0"), page.locator("#cycles-1")

@@ -64,7 +64,7 @@ def test_what_is_wrong_is_told_with_its_place(case: str, report: Report, tmp_pat
         (b"{", "no JSON"),
         (b"[1]", "JSON that is no report"),
         (b"\xff\xfe", "expected a report.json"),
-        (b"{}", "and others"),
+        (b"{}", "JSON that is no report"),
         (b"[" * 100_000, "JSON"),
     ],
     ids=["empty", "half", "list", "no UTF-8", "no keys", "deep"],

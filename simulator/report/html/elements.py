@@ -8,9 +8,6 @@ from html import escape
 
 from simulator.report.numbers import plain
 
-INVISIBLE = dict.fromkeys((*range(8234, 8239), *range(8294, 8298), 8206, 8207), "�")
-"""Marks that turn the direction of text: a name could write itself backwards over its neighbours."""
-
 VOID = {"input", "br"}  # elements that have no end
 LINE_END = "\N{SYMBOL FOR RECORD SEPARATOR}"
 """Parts the lines of what a mark tells; the script beside the page knows it."""
@@ -18,7 +15,7 @@ LINE_END = "\N{SYMBOL FOR RECORD SEPARATOR}"
 
 def text(value: object) -> str:
     """Escape a text for any place of a page, attributes included; what is not printable becomes a question mark."""
-    return escape(plain(str(value).translate(INVISIBLE)), quote=True)
+    return escape(plain(str(value)), quote=True)
 
 
 def prose(value: str) -> str:
@@ -127,15 +124,19 @@ def section(anchor: str, title: str, *content: str, lead: str = "") -> str:
     return tag("section", head + said + "".join(content), id=anchor, aria_labelledby=f"{anchor}-title")
 
 
-def figure(drawing: str, caption: str, legend: Sequence[tuple[str, str]] = (), class_: str = "") -> str:
-    """Write a drawing with its legend, pairs of a colour's class and a name, and a caption of plain text."""
-    keys = "".join(
-        tag("li", f'<svg class="key" viewBox="0 0 12 12" aria-hidden="true"><rect width="12" height="12" '
-            f'rx="2" class="{colour}"/></svg>{text(name)}')
-        for colour, name in legend
-    )  # fmt: skip
+def figure(drawing: str, caption: str, legend: Sequence[tuple[str, str]] = ()) -> str:
+    """Write a drawing with its legend, pairs of a colour's class and a name, and a caption of plain text.
+
+    An entry of the legend is a button that makes everything of other colours pale.
+    """
+    keys = ""
+    for colour, name in legend:
+        square = tag("rect", width=12, height=12, rx=2, class_=colour)
+        key = tag("svg", square, class_="key", viewBox="0 0 12 12", aria_hidden="true")
+        button = tag("button", key + text(name), type="button", aria_pressed="false", data_colour=colour)
+        keys += tag("li", button)
     listed = tag("ul", keys, class_="legend") if legend else ""
-    return tag("figure", listed + drawing + tag("figcaption", text(caption)), class_=class_ or None)
+    return tag("figure", listed + drawing + tag("figcaption", text(caption)))
 
 
 def drawing(width: float, height: float, content: str, label: str, class_: str = "") -> str:

@@ -192,8 +192,29 @@ function startChoices() {
   }
 }
 
+// --- legends ---------------------------------------------------------------------------------------------------------
+
+function startLegends() {
+  for (const legend of document.querySelectorAll("figure .legend")) {
+    const buttons = [...legend.querySelectorAll("button")];
+    const colours = buttons.map((button) => button.dataset.colour);
+    const shapes = [...legend.parentElement.querySelectorAll(".drawing *")];
+    for (const button of buttons) {
+      button.addEventListener("click", () => {
+        const chosen = button.getAttribute("aria-pressed") === "true" ? null : button;
+        for (const other of buttons) other.setAttribute("aria-pressed", String(other === chosen));
+        for (const shape of shapes) {
+          const colour = colours.find((one) => shape.classList.contains(one));
+          if (colour) shape.classList.toggle("dim", chosen !== null && colour !== chosen.dataset.colour);
+        }
+      });
+    }
+  }
+}
+
 startTheme();
 startTables();
 startMarks();
 startChoices();
+startLegends();
 startScrolling();
