@@ -28,6 +28,7 @@ COMMANDS = {
         "Say which axis of a sweep moves what, and how much.",
     ),
     "compare": ("simulator.commands.compare:compare", "Say what changed between runs, by how much, and why."),
+    "report": ("simulator.commands.report:report", "Make a page for a browser of a sweep or of a run."),
     "study": ("simulator.commands.study:study", "Train many models: quality beside sparsity, cycles and energy."),
     "break-even": (
         "simulator.commands.break_even:break_even",

@@ -83,6 +83,9 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
     help="Also find the share of zeros from which on skipping pays here: some twenty more replays.",
 )
 @click.option("--timeline", metavar="FILE.json", help="Write what each unit did when, for ui.perfetto.dev.")
+@click.option(
+    "--html", "page", metavar="FILE.html", help="Write the report as one page for a browser, without network."
+)
 @click.option("--verbose", is_flag=True, help="Also print the area by component, and what must be known of it.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
 def simulate(
@@ -97,6 +100,7 @@ def simulate(
     check_values: bool,
     wants_break_even: bool,
     timeline: str | None,
+    page: str | None,
     verbose: bool,
     quiet: bool,
 ) -> None:
@@ -109,10 +113,11 @@ def simulate(
 
     arch, trace, steps = read_inputs(machine, overrides, trace_file, step_range)
     # What could not be written is told before the run, not after it.
-    if timeline is not None:
-        check_writable(timeline)
     if folder is not None:
-        make_folder(folder)
+        make_folder(folder)  # first, for the others may go into it
+    for file in (timeline, page):
+        if file is not None:
+            check_writable(file)
     with trace:
         with _Progress(quiet) as progress:
             settings: dict[str, Any] = {
@@ -135,6 +140,8 @@ def simulate(
         from simulator.report.timeline import write_timeline
 
         written.append(write_timeline(report, timeline))
+    if page is not None:
+        written.append(_write_page(report, page, str(trace.path)))
     if folder is not None:
         written += _write_all(report, Path(folder), verbose)
     if not quiet:
@@ -226,6 +233,17 @@ def _write_all(report: Report, folder: Path, verbose: bool) -> list[Path]:
         "report.txt": render(report, width=DEFAULT_WIDTH, color=False, verbose=verbose),
     }
     return [write_text_atomically(folder / name, text) for name, text in texts.items()]
+
+
+def _write_page(report: Report, path: str, trace_file: str) -> Path:
+    """Write the page of the run, with the command line that makes it."""
+    from simulator.commands.provenance import command_line
+    from simulator.report.files import write_text_atomically
+    from simulator.report.html import Provenance, run_page
+    from simulator.report.saved import saved
+
+    provenance = Provenance(command_line(), (("trace file", trace_file),))
+    return write_text_atomically(path, run_page(saved(report), provenance))
 
 
 def _say_notes(report: Report, written: list[Path], with_remarks: bool) -> None:

@@ -171,6 +171,8 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the report with the fixed key names of README's "JSON report"; plain Python numbers throughout."""
+        from simulator.report import detail
+
         totals = self.activity.totals()
         area = self.area if self.area is not None and self.area.lines else None
         report: dict[str, Any] = {
@@ -209,6 +211,7 @@ class Report:
             "training": None if self.training is None else self.training.to_dict(),
             "break_even": None if self.break_even is None else self.break_even.to_dict(),
             "explanation": explanation.to_dict(self),
+            **detail.to_dict(self),
             "products": self.products(),
         }
         return report
