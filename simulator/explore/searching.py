@@ -169,8 +169,13 @@ def search(
         path = make_folder(out) / f"results.{file_format}"
         check_writable(path)
     kept = open_store(points, out, store)
-    _check_goals(goals, space, points, kept)
-    with silence(), opened(out, storage) as place, Pool(workers or usable_cpus()) as pool:
+    with (
+        stop_on_signals() as stop,
+        silence(),
+        opened(out, storage) as place,
+        Pool(workers or usable_cpus()) as pool,
+    ):
+        _check_goals(goals, space, points, kept, stop)
         made_of = _made_of(space, every, goals, code_digest(type(point.machine.skipping) for point in points))
         asked_of = (dimensions(space), made_of, every.entry, place.owner, sampler, seed)
         walk = _Walk(space, every, goals, Trials(place.storage, study or space.name, goals, *asked_of), kept, pool)
@@ -182,13 +187,12 @@ def search(
                 write_bytes_atomically(path, encode(space.columns, rows))
             return rows
 
-        with stop_on_signals() as stop:
-            try:
-                exhausted = walk.go(trials, batch, place.alone, stop, observer or (lambda done, total: None))
-            except BaseException:
-                write()  # our own fault, or a second Ctrl-C: the finished trials are no worse for it
-                raise
-            rows = write()
+        try:
+            exhausted = walk.go(trials, batch, place.alone, stop, observer or (lambda done, total: None))
+        except BaseException:
+            write()  # our own fault, or a second Ctrl-C: the finished trials are no worse for it
+            raise
+        rows = write()
     choices = {"phases": len(space.phases) > 1, "traces": len(space.traces) > 1 and not goals.about_quality}
     work = tuple(name for name, many in choices.items() if many)
     left = 0 if exhausted else max(0, trials - len(rows))
@@ -275,7 +279,7 @@ def _look_around(every: Combinations, seed: int) -> list[Point | Refusal]:
     return some
 
 
-def _check_goals(goals: Goals, space: Space, points: Sequence[Point], kept: Store | None) -> None:
+def _check_goals(goals: Goals, space: Space, points: Sequence[Point], kept: Store | None, stop: StopRequest) -> None:
     """See whether the machines tell the measures that are asked for, by evaluating some until one tells all.
 
     Raises
@@ -284,10 +288,10 @@ def _check_goals(goals: Goals, space: Space, points: Sequence[Point], kept: Stor
         If a measure is told by none.
     """
     evaluate, rows = evaluator(kept), list[Row]()
-    for point in points:
+    for point in points[:MOST_EVALUATED]:
         rows.append(with_quality(space, evaluate(point)))
-        if not goals.missing(rows[-1]) or len(rows) == MOST_EVALUATED:
-            break
+        if stop or not goals.missing(rows[-1]):
+            return
     told = [row for row in rows if row["status"] == "ok"]
     if told:
         goals.check_told(told)

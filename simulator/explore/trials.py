@@ -22,6 +22,7 @@ import numpy as np
 
 from simulator.explore.dimensions import Dimension, near, numbers_of, parameters
 from simulator.explore.evaluate import Row
+from simulator.explore.frontier import pareto
 from simulator.explore.goals import Goals, Judgement
 from simulator.explore.points import Point, Refusal
 from simulator.explore.sampling import Numbers, random_combinations
@@ -218,12 +219,13 @@ class Trials:
         Asked or None
             None where there is none any more, or none is found among many.
         """
-        attempts = 0
         while True:
-            before = [trial.user_attrs[ASKED] for trial in self._all() if ASKED in trial.user_attrs]
-            tried = {of["identity"] for of in before}
+            trials = self._all()
+            before = [trial for trial in trials if ASKED in trial.user_attrs]
+            tried = {trial.user_attrs[ASKED]["identity"] for trial in before}
             rng = np.random.SeedSequence([self._seed, len(before)])
-            if attempts >= MOST_REPEATS:
+            repeats = sum(1 for _ in itertools.takewhile(lambda trial: trial.state.name == "FAIL", reversed(before)))
+            if repeats >= MOST_REPEATS and not any(trial.state.name == "WAITING" for trial in trials):
                 untried = self._untried(tried, np.random.default_rng(rng))
                 if untried is None:
                     return None
@@ -237,7 +239,6 @@ class Trials:
             if identity not in tried:
                 return Asked(trial.number, numbers)
             self._drop(trial.number)
-            attempts += 1
 
     def tell(self, asked: Asked, row: Row, judgement: Judgement) -> None:
         """Tell what came of a trial."""
@@ -275,11 +276,21 @@ class Trials:
         """
         sizes = [len(d.labels) for d in self._every]
         any_other = random_combinations(sizes, min(math.prod(sizes), LOOKED_AT), int(rng.integers(1 << 32)))
-        best = [
-            tuple(trial.user_attrs[ASKED]["numbers"]) for trial in self._study.best_trials if ASKED in trial.user_attrs
-        ]
+        best = self._best()
         some = itertools.chain(near(self._every, best, NEAR_STEPS, rng), any_other)
         return next((numbers for numbers in some if self.identity(numbers) not in tried), None)
+
+    def _best(self) -> list[Numbers]:
+        """List the combinations that are feasible and that no other beats; `Study.best_trials` copies all trials."""
+        kept = [
+            trial
+            for trial in self._all()
+            if trial.state.name == "COMPLETE" and ASKED in trial.user_attrs
+            and all(violation <= 0 for violation in trial.constraints.values())
+        ]  # fmt: skip
+        signs = [1.0 if direction.name == "MINIMIZE" else -1.0 for direction in self._study.directions]
+        costs = np.array([trial.values for trial in kept]).reshape(-1, len(signs)) * signs
+        return [tuple(kept[i].user_attrs[ASKED]["numbers"]) for i in np.flatnonzero(pareto(costs)).tolist()]
 
     def _neutral(self) -> BaseSampler:
         """Give a sampler for what needs one but is not to sample."""
