@@ -125,7 +125,7 @@ def _journal(path: Path) -> BaseStorage:
         raise InputError.of(
             str(path), error.strerror or str(error), "a file that can be read and appended to"
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError):  # whatever Optuna's replay stumbles over
         hint = "begin anew in another folder"
         raise InputError.of(str(path), "a damaged journal", "the journal that a search wrote", hint) from None
     return storage
