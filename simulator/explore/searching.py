@@ -53,7 +53,7 @@ MOST_EVALUATED = 16
 """Points that are evaluated before a search, to see whether some machine tells the measures that it is to find."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Found(Outcome):
     """What a search came to: an `Outcome` whose points are the trials that were asked for.
 
@@ -177,8 +177,8 @@ def search(
     ):
         _check_goals(goals, space, points, kept, stop)
         made_of = _made_of(space, every, goals, code_digest(type(point.machine.skipping) for point in points))
-        asked_of = (dimensions(space), made_of, every.entry, place.owner, sampler, seed)
-        walk = _Walk(space, every, goals, Trials(place.storage, study or space.name, goals, *asked_of), kept, pool)
+        asked = Trials(place.storage, study or space.name, goals, every, made_of, place.owner, sampler, seed)
+        walk = _Walk(space, every, goals, asked, kept, pool)
         before = len(walk.trials.finished())
 
         def write() -> tuple[Row, ...]:
@@ -196,9 +196,21 @@ def search(
     choices = {"phases": len(space.phases) > 1, "traces": len(space.traces) > 1 and not goals.about_quality}
     work = tuple(name for name, many in choices.items() if many)
     left = 0 if exhausted else max(0, trials - len(rows))
-    found = Found(space.columns, rows, trials, before, left, stop.signal_number, path, goals, exhausted, work)
+    found = Found(
+        space.columns,
+        rows,
+        trials,
+        before,
+        left,
+        stop.signal_number,
+        path,
+        goals=goals,
+        exhausted=exhausted,
+        no_workload=work,
+    )
     if not left and all(row["status"] == "invalid" for row in rows):
-        raise InputError(no_valid_point(space.source, list(found.invalid)))
+        refusals = [entry.reason for entry in some if isinstance(entry, Refusal)]
+        raise InputError(no_valid_point(space.source, list(found.invalid) or refusals))
     return found
 
 

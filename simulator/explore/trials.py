@@ -12,7 +12,7 @@ import itertools
 import json
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulator.explore.dimensions import Dimension, near, numbers_of, parameters
+from simulator.explore.dimensions import dimensions, near, numbers_of, parameters
 from simulator.explore.evaluate import Row
 from simulator.explore.frontier import pareto
 from simulator.explore.goals import Goals, Judgement
-from simulator.explore.points import Point, Refusal
+from simulator.explore.grid import Combinations
+from simulator.explore.points import Point
 from simulator.explore.sampling import Numbers, random_combinations
 from traces.errors import InputError, nearest
 
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 SAMPLERS = ("tpe", "nsga2", "random", "qmc")
 POPULATION = 24
 """Trials of a generation of NSGA-II; Optuna's 50 would leave a search of 100 trials one generation to learn from."""
-MOST_REPEATS = 2
-"""Times that a sampler may ask for what was tried before; then what is near to the best trials is taken."""
+MOST_IN_VAIN = 2
+"""Times that a sampler may ask for what was tried before, or breaks a rule; then what is near to the best is taken."""
 NEAR_STEPS = 2
 """Dimensions in which it may differ by a step before any other combination will do."""
 LOOKED_AT = 4096
@@ -108,6 +109,11 @@ def check_sampler(name: str) -> None:
         raise InputError.of("sampler", repr(name), f"one of {', '.join(SAMPLERS)}", nearest(name, SAMPLERS))
 
 
+def _counts_for_nothing(trial: FrozenTrial) -> bool:
+    """Whether a trial that was asked was one again, or breaks a rule."""
+    return trial.state.name == "FAIL" or (trial.state.name == "COMPLETE" and TOLD not in trial.user_attrs)
+
+
 class Trials:
     """The trials of a study.
 
@@ -117,11 +123,10 @@ class Trials:
     name : str
         Of the study; one that is there is gone on with.
     goals : Goals
-    every : sequence of Dimension
+    every : Combinations
+        Of the space.
     made_of : mapping
         Plain data: what a search must be of to go on with the study.
-    entry : callable
-        Gives a combination as a point or a refusal.
     owner : str
         Who asks: several may share a study, but finish only what they asked themselves.
     sampler : str
@@ -139,14 +144,14 @@ class Trials:
         storage: BaseStorage,
         name: str,
         goals: Goals,
-        every: Sequence[Dimension],
+        every: Combinations,
         made_of: Mapping[str, Any],
-        entry: Callable[[Numbers], Point | Refusal],
         owner: str = "",
         sampler: str = "tpe",
         seed: int = 0,
     ) -> None:
-        self._every, self._entry, self._owner, self._sampler, self._seed = every, entry, owner, sampler, seed
+        self._goals, self._every, self._owner, self._sampler, self._seed = goals, every, owner, sampler, seed
+        self._dimensions = dimensions(every.space)
         self._optuna = optuna()
         self._study: Study = self._optuna.create_study(
             study_name=name,
@@ -198,6 +203,11 @@ class Trials:
             if trial.state.name == "RUNNING" and repeated:
                 self._drop(trial.number)
                 continue
+            if trial.state.name == "RUNNING" and self._every.broken_rule(tuple(of["numbers"])) is not None:
+                self._tell(trial.number, self._goals.judge({}))
+                continue
+            if trial.state.name == "COMPLETE" and TOLD not in trial.user_attrs:
+                continue
             if of["batch"] != batch:
                 batch, asked, whole = of["batch"], [], False
             if trial.state.name == "RUNNING":
@@ -207,7 +217,9 @@ class Trials:
         return batch, asked, whole
 
     def ask(self, batch: int) -> Asked | None:
-        """Ask for a combination that no trial has had yet.
+        """Ask for a combination that no trial has had yet, and that breaks no rule of the space.
+
+        A sampler is told of those that break one, as of others that are not feasible, but they count for nothing.
 
         Parameters
         ----------
@@ -224,27 +236,34 @@ class Trials:
             before = [trial for trial in trials if ASKED in trial.user_attrs]
             tried = {trial.user_attrs[ASKED]["identity"] for trial in before}
             rng = np.random.SeedSequence([self._seed, len(before)])
-            repeats = sum(1 for _ in itertools.takewhile(lambda trial: trial.state.name == "FAIL", reversed(before)))
-            if repeats >= MOST_REPEATS and not any(trial.state.name == "WAITING" for trial in trials):
+            in_vain = sum(1 for _ in itertools.takewhile(_counts_for_nothing, reversed(before)))
+            if in_vain >= MOST_IN_VAIN and not any(trial.state.name == "WAITING" for trial in trials):
                 untried = self._untried(tried, np.random.default_rng(rng))
                 if untried is None:
                     return None
-                self._study.enqueue_trial(dict(parameters(self._every, untried)))
+                self._study.enqueue_trial(dict(parameters(self._dimensions, untried)))
             self._study.sampler = self._seeded(int(rng.generate_state(1)[0]))
             trial = self._study.ask(self._distributions)
-            numbers = numbers_of(self._every, trial.params)
+            numbers = numbers_of(self._dimensions, trial.params)
             identity = self.identity(numbers)
             of = {"numbers": numbers, "identity": identity, "batch": batch, "owner": self._owner}
             trial.set_user_attr(ASKED, of)
-            if identity not in tried:
+            if identity in tried:
+                self._drop(trial.number)
+            elif self._every.broken_rule(numbers) is not None:
+                self._tell(trial.number, self._goals.judge({}))
+            else:
                 return Asked(trial.number, numbers)
-            self._drop(trial.number)
 
     def tell(self, asked: Asked, row: Row, judgement: Judgement) -> None:
         """Tell what came of a trial."""
+        self._tell(asked.number, judgement, row)
+
+    def _tell(self, number: int, judgement: Judgement, row: Row | None = None) -> None:
         self._study.sampler = self._neutral()
-        trial = self._optuna.trial.Trial(self._study, self._frozen(asked.number)._trial_id)
-        trial.set_user_attr(TOLD, row)
+        trial = self._optuna.trial.Trial(self._study, self._frozen(number)._trial_id)
+        if row is not None:
+            trial.set_user_attr(TOLD, row)
         for name, violation in judgement.violations.items():
             if name not in trial.constraints:  # or a process that is no more has told it
                 trial.set_constraint(name, violation)
@@ -252,7 +271,7 @@ class Trials:
 
     def identity(self, numbers: Numbers) -> str:
         """Give a text that is equal for combinations that differ in nothing that counts."""
-        entry = self._entry(numbers)
+        entry = self._every.entry(numbers)
         if isinstance(entry, Point):
             return entry.key
         told = json.dumps([entry.machine, entry.trace, entry.settings, entry.reason])
@@ -274,11 +293,12 @@ class Trials:
 
         None where there is none, or none among as many as are looked at.
         """
-        sizes = [len(d.labels) for d in self._every]
+        sizes = self._every.sizes
         any_other = random_combinations(sizes, min(math.prod(sizes), LOOKED_AT), int(rng.integers(1 << 32)))
-        best = self._best()
-        some = itertools.chain(near(self._every, best, NEAR_STEPS, rng), any_other)
-        return next((numbers for numbers in some if self.identity(numbers) not in tried), None)
+        for numbers in itertools.chain(near(self._dimensions, self._best(), NEAR_STEPS, rng), any_other):
+            if self.identity(numbers) not in tried and self._every.broken_rule(numbers) is None:
+                return numbers
+        return None
 
     def _best(self) -> list[Numbers]:
         """List the combinations that are feasible and that no other beats; `Study.best_trials` copies all trials."""
@@ -323,7 +343,7 @@ class Trials:
             d.name: of.CategoricalDistribution(d.labels)
             if d.ascending is None
             else of.IntDistribution(0, len(d.labels) - 1)
-            for d in self._every
+            for d in self._dimensions
             if len(d.labels) > 1
         }
 

@@ -43,6 +43,7 @@ def home(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the space's files, and a store with all its outcomes."""
     path = shutil.copytree(folder, tmp_path_factory.mktemp("search") / "space")
     (path / "space.yaml").write_text(SPACE, encoding="utf-8")
+    (path / "ruled.yaml").write_text(f"{SPACE}where: [{{array.rows: {{differs: 3}}}}]\n", encoding="utf-8")
     return path
 
 
@@ -186,8 +187,10 @@ def test_workers_change_no_byte(home: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
 def test_wherever_a_kill_cuts_the_journal_the_same_table_comes_of_it(
-    home: Path, space: Space, swept: Outcome, tmp_path: Path, sampler: str
+    home: Path, swept: Outcome, tmp_path: Path, sampler: str
 ) -> None:
+    space = sweeping.load_space(home / "ruled.yaml")
+
     def searched(out: Path) -> bytes:
         search(space, ["cycles", "energy"], 24, out, 1, sampler=sampler, batch=4, store=home / "store")
         return (out / "results.csv").read_bytes()
@@ -295,3 +298,24 @@ def test_a_sweep_tells_quality_too(home: Path, tmp_path: Path) -> None:
     outcome = run_sweep(Space.parse(given | {"quality": "quality.csv:perplexity:min"}, tmp_path), tmp_path / "out", 1)
     assert [(row["quality"], row["quality_loss"]) for row in outcome.rows] == [(50.0, 0.0), (55.0, 0.1)]
     assert [row["quality_loss"] for row in rows_of(tmp_path / "out")] == ["0.0", "0.1"]
+
+
+def test_what_breaks_a_rule_is_no_trial(home: Path, swept: Outcome, tmp_path: Path) -> None:
+    found = search(home / "ruled.yaml", ["cycles", "energy"], COMBINATIONS, tmp_path, 1, store=home / "store")
+    assert found.exhausted
+    assert keys(found.rows) == keys(row for row in swept.rows if row["array.rows"] != 3)
+    few = search(home / "ruled.yaml", ["cycles", "energy"], 30, workers=1, store=home / "store")
+    assert len(few.rows) == 30
+    assert few.rows == found.rows[:30]
+    nothing = SPACE + "where: [{array.rows: {equals: 5}}]\n"
+    (home / "nothing.yaml").write_text(nothing, encoding="utf-8")
+    with pytest.raises(InputError, match="no valid point: where says"):
+        search(home / "nothing.yaml", ["cycles"], 30, workers=1)
+
+
+def test_a_machine_may_be_bound_by_its_area(home: Path, space: Space, swept: Outcome) -> None:
+    areas = sorted({float(row["area_mm2"] or 0) for row in swept.rows if row["status"] == "ok"})
+    bound = areas[len(areas) // 2]
+    found = search(space, ["energy-delay"], 50, workers=1, constraints=[f"area<={bound!r}"], store=home / "store")
+    kept = [row for row in swept.rows if row["status"] == "ok" and float(row["area_mm2"] or 0) <= bound]
+    assert {row["energy_delay_js"] for row in found.best} == {min(float(row["energy_delay_js"] or 0) for row in kept)}
