@@ -173,7 +173,7 @@ def search(
         stop_on_signals() as stop,
         silence(),
         opened(out, storage) as place,
-        Pool(workers or usable_cpus()) as pool,
+        Pool(min(workers or usable_cpus(), batch)) as pool,
     ):
         _check_goals(goals, space, points, kept, stop)
         made_of = _made_of(space, every, goals, code_digest(type(point.machine.skipping) for point in points))
@@ -222,6 +222,7 @@ class _Walk:
     ) -> None:
         self.trials = trials
         self._space, self._every, self._goals, self._kept, self._pool = space, every, goals, kept, pool
+        self._evaluate = evaluator(kept)
 
     def go(self, wanted: int, size: int, alone: bool, stop: StopRequest, observe: Observer) -> bool:
         """Search until enough is finished; say whether no combination was left before that."""
@@ -262,7 +263,7 @@ class _Walk:
         done = len(entries) - len(points)
         if done:
             observe(done)
-        for number, row in self._pool.run(points, evaluator(self._kept), lambda: bool(stop), groups):
+        for number, row in self._pool.run(points, self._evaluate, lambda: bool(stop), groups):
             rows[places[number]] = row
             done += 1
             observe(done)

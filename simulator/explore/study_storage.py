@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 LOCK, JOURNAL = "search.lock", "journal.log"
+MOST_ATTEMPTS, ATTEMPT_AGAIN_AFTER_SECONDS = 3, 1.0
 EXPECTED = "a database as SQLAlchemy names it, such as sqlite:///search.db or postgresql://user@host/name"
 
 
@@ -131,6 +133,21 @@ def _journal(path: Path) -> BaseStorage:
     return storage
 
 
+def _made(url: str) -> Any:
+    """Open a database, and make Optuna's tables in it; again where another search makes them at the same moment."""
+    from sqlalchemy.exc import DatabaseError
+
+    for attempt in range(MOST_ATTEMPTS):
+        try:
+            return optuna().storages.RDBStorage(url)
+        except DatabaseError as error:
+            crossed = "UNIQUE" in str(error).upper() or "already exists" in str(error)
+            if not crossed or attempt + 1 == MOST_ATTEMPTS:
+                raise
+            time.sleep(ATTEMPT_AGAIN_AFTER_SECONDS)
+    raise AssertionError("the last attempt returns or raises")
+
+
 @contextmanager
 def _database(url: str) -> Iterator[BaseStorage]:
     found = optuna()
@@ -139,7 +156,7 @@ def _database(url: str) -> Iterator[BaseStorage]:
     shown = repr(url.partition("://")[0] + "://..." if "@" in url else url)  # there may be a password in it
     storage: Any = None
     try:
-        storage = found.storages.RDBStorage(url)
+        storage = _made(url)
         yield storage
     except ImportError as error:
         if storage is not None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from simulator.explore import Space, search, trials
+from simulator.explore import Space, search, study_storage, trials
 from simulator.explore import evaluate as evaluation
 from traces import InputError
 
@@ -169,3 +169,32 @@ assert optuna.logging.get_verbosity() == optuna.logging.INFO
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+
+
+def test_a_database_that_another_search_makes_at_the_same_moment_is_opened_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    optuna = importlib.import_module("optuna")
+    errors = importlib.import_module("sqlalchemy.exc")
+    made, crossed = optuna.storages.RDBStorage.__init__, [False, True]
+
+    def crossing(storage: Any, url: str) -> None:
+        if crossed.pop():
+            raise errors.IntegrityError("INSERT", {}, ValueError("UNIQUE constraint failed"))
+        made(storage, url)
+
+    monkeypatch.setattr(study_storage, "ATTEMPT_AGAIN_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(optuna.storages.RDBStorage, "__init__", crossing)
+    assert len(search(space_of(folder), ["cycles"], 1, workers=1, storage=f"sqlite:///{tmp_path}/study.db").rows) == 1
+    assert crossed == []
+
+
+def test_a_database_that_stops_answering_is_told(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = importlib.import_module("optuna").exceptions
+
+    def stopped(*_: Any, **__: Any) -> Any:
+        raise errors.StorageInternalError("the server closed the connection")
+
+    monkeypatch.setattr(trials.Trials, "tell", stopped)
+    with pytest.raises(InputError, match=r"sqlite:.*the server closed the connection; expected an answer"):
+        search(space_of(folder), ["cycles"], 1, workers=1, storage=f"sqlite:///{tmp_path}/study.db")
