@@ -119,12 +119,14 @@ def _tell_best(found: Found, quiet: bool) -> None:
     from simulator.explore.rows import of_rows
 
     feasible = sum(row["feasible"] == "yes" for row in found.rows)
+    if not feasible:
+        print_text(f"None of {_counted(len(found.rows))} is feasible.\n")
+        return
     if found.goals.constraints and not quiet:
         click.echo(f"{feasible} of {_counted(len(found.rows))} keep all constraints", err=True)
-    if feasible:
-        result = of_rows(str(found.path), found.axes, found.rows)
-        objectives = found.goals.objectives
-        print_text(frontier_table(frontier(result, objectives, per=compared_per(result, objectives)), result))
+    result = of_rows(str(found.path), found.axes, found.rows)
+    objectives = found.goals.objectives
+    print_text(frontier_table(frontier(result, objectives, per=compared_per(result, objectives)), result))
 
 
 def _counted(trials: int) -> str:

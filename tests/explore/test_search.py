@@ -121,6 +121,14 @@ def test_a_constraint_is_kept_by_the_best_and_told_in_the_table(
     assert f"{len(found.best)} of {sum(row['feasible'] == 'yes' for row in rows_of(tmp_path))} rows" in told.output
 
 
+def test_a_search_in_which_nothing_is_feasible_says_so(home: Path, tmp_path: Path) -> None:
+    words = [home / "space.yaml", "--out", tmp_path, "--trials", 9, "--workers", 1, "--store", home / "store"]
+    done = run(*words, "--constraint", "cycles<=1", "--quiet")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "None of 9 trials is feasible.\n", "")
+    told = CliRunner().invoke(frontier_command, [str(tmp_path / "results.csv")])
+    assert str(told.exception).endswith("found no row that keeps the constraints of the search; expected at least one")
+
+
 def test_invalid_combinations_are_trials_with_a_reason(home: Path, space: Space, tmp_path: Path) -> None:
     done = run(home / "space.yaml", "--out", tmp_path, "--trials", 40, "--workers", 1, "--sampler", "random",
                "--store", home / "store")  # fmt: skip
@@ -231,6 +239,9 @@ def test_more_trials_go_on_from_those_before(home: Path, space: Space, tmp_path:
     more = search(space, ["cycles"], 32, tmp_path, 1, store=home / "store")
     assert (first.kept, more.kept) == (0, 16)
     assert more.rows[:16] == first.rows
+    data = more.frame()
+    assert list(data.columns) == list(rows_of(tmp_path)[0])
+    assert data["cycles_total"].dropna().tolist() == [r["cycles_total"] for r in more.rows if r["status"] == "ok"]
     assert more.rows == search(space, ["cycles"], 32, workers=1, store=home / "store").rows
 
 
