@@ -161,7 +161,7 @@ def search(
     if quality is not None:
         space = replace(space, quality=Quality.read(quality, [source.name for source in space.traces]))
     every = Combinations(replace(space, sample=Sample("random")))
-    some = _look_around(every, seed)
+    some = _look_around(every)
     points = [entry for entry in some if isinstance(entry, Point)]
     encode = table.encoder(file_format)
     path = None
@@ -276,7 +276,7 @@ def _observe_more(observe: Observer, before: int, wanted: int, more: int) -> Non
     observe(min(before + more, wanted), wanted)
 
 
-def _look_around(every: Combinations, seed: int) -> list[Point | Refusal]:
+def _look_around(every: Combinations) -> list[Point | Refusal]:
     """Look at some combinations of a space.
 
     Raises
@@ -284,7 +284,7 @@ def _look_around(every: Combinations, seed: int) -> list[Point | Refusal]:
     InputError
         If an axis or a condition is over a key that no machine has.
     """
-    drawn = random_combinations(every.sizes, min(math.prod(every.sizes), LOOKED_AT), seed)
+    drawn = random_combinations(every.sizes, min(math.prod(every.sizes), LOOKED_AT), 0)
     some = [every.entry(numbers) for numbers in drawn]
     problems = every.problems()
     if problems:
