@@ -22,6 +22,7 @@ COMMANDS = {
     "simulate": ("simulator.commands.simulate:simulate", "Replay a trace on a machine: cycles, energy, savings."),
     "explain": ("simulator.commands.explain:explain", "Say how products are mapped, what was second, and why."),
     "sweep": ("simulator.commands.sweep:sweep", "Replay traces on a grid of machines."),
+    "search": ("simulator.commands.search:search", "Look for the best machines and traces of a space."),
     "frontier": ("simulator.commands.frontier:frontier", "Find the rows of a sweep that no other row beats."),
     "sensitivity": (
         "simulator.commands.sensitivity:sensitivity",

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from simulator.explore.table import IDENTITY, RECORDED, pyarrow_modules
+from simulator.explore.evaluate import Row
+from simulator.explore.table import IDENTITY, RECORDED, columns, pyarrow_modules
 from traces.errors import InputError, Problem, nearest
 
 TextRow = dict[str, str]
@@ -156,6 +157,25 @@ def read_table(path: str | os.PathLike[str]) -> ResultTable:
         len(rows) - len(valid),
         tuple(places[i] for i in valid),
     )
+
+
+def of_rows(source: str, axes: Sequence[str], rows: Sequence[Row]) -> ResultTable:
+    """Give rows as the table that `read_table` would read from their file.
+
+    Parameters
+    ----------
+    source : str
+        What messages call the table.
+    axes : sequence of str
+        Columns of what was varied.
+    rows : sequence of dict
+        At least one of them valid.
+    """
+    names = columns(axes, rows)
+    texts = [{name: "" if row.get(name) is None else str(row[name]) for name in names} for row in rows]
+    valid = [i for i, row in enumerate(texts) if row["status"] != "invalid"]
+    places = tuple(i + 2 for i in valid)
+    return ResultTable(source, tuple(names), tuple(texts[i] for i in valid), len(rows) - len(valid), places)
 
 
 def _of_csv(source: str) -> tuple[list[str], list[TextRow], list[int]]:

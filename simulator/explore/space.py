@@ -5,6 +5,7 @@ name: depth-and-rows
 archs: [zero_skip, dense]      # shipped names, or files relative to this one
 traces: [runs/*.npz]           # files relative to this one (globs are sorted), or sample:charlm_t1e-6
 steps: "100:500"               # optional: recorded steps with first <= step < last
+quality: q.csv:perplexity:min  # optional; see `simulator.explore.quality`
 axes:                          # optional; see `simulator.explore.axes`
   skipping.depth: [4, 8, 16]
   array.rows: {from: 16, to: 64, factor: 2}
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,6 +35,7 @@ from simulator.arch.parts import Part
 from simulator.arch.problems import problems_of, shown, wrong
 from simulator.arch.yaml_loader import find_file, is_path, not_a_mapping
 from simulator.explore.axes import Axis, Place, below, in_order, parse_axis
+from simulator.explore.quality import Quality
 from simulator.explore.rules import Rule, parse_rules
 from simulator.explore.sampling import EVERY_COMBINATION, Kind, Sample
 from simulator.explore.trace_files import find_traces
@@ -84,6 +86,8 @@ class Space:
         Which of the combinations to take.
     source : str
         What messages call the space.
+    quality : Quality or None
+        Of the traces' trainings, where it is known.
     """
 
     name: str
@@ -94,6 +98,7 @@ class Space:
     rules: tuple[Rule, ...] = ()
     sample: Sample = EVERY_COMBINATION
     source: str = "the space"
+    quality: Quality | None = None
 
     @classmethod
     def parse(
@@ -139,6 +144,7 @@ class Space:
                 problems += error.problems
         traces = _sources(file.traces, base, say, problems)
         phases = _phases(file.steps, say, problems)
+        quality = _quality(file.quality, traces, base, say, problems)
         for path, axis in file.axes.items():
             try:
                 axes.append(parse_axis(path, axis, below(say, "axes", path)))
@@ -153,7 +159,7 @@ class Space:
             raise InputError(problems)
         in_order(axes)  # or there is a circle
         sample = Sample(file.sample.kind, file.sample.points or 0, file.sample.seed)
-        return cls(file.name, tuple(machines), traces, phases, tuple(axes), tuple(rules), sample, source)
+        return cls(file.name, tuple(machines), traces, phases, tuple(axes), tuple(rules), sample, source, quality)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -249,6 +255,19 @@ def _phases(given: str | list[Any] | dict[str, Any] | None, say: Place, problems
     return tuple(phases)
 
 
+def _quality(
+    given: str | None, traces: Sequence[Source], folder: Path, say: Place, problems: list[Problem]
+) -> Quality | None:
+    """Read how good the trainings were, and add to `problems` what is wrong with it."""
+    if given is None or not traces:
+        return None
+    try:
+        return Quality.read(given, [source.name for source in traces], folder, say(("quality",), False))
+    except InputError as error:
+        problems += error.problems
+        return None
+
+
 def _text(value: object, where: str) -> str:
     if not isinstance(value, str):
         raise InputError.of(where, shown(value), "a text")
@@ -311,6 +330,9 @@ class _SpaceFile(Part):
     )
     steps: Annotated[Any, WrapValidator(_text_listed_or_named)] = Field(
         default=None, description="A:B, recorded steps to replay; or several such, perhaps with names."
+    )
+    quality: str | None = Field(
+        default=None, description="FILE.csv:COLUMN:min or :max, how good the training of each trace was."
     )
     axes: dict[str, Any] = Field(default={}, description="Values by dotted key of the machine.")
     where: Any = Field(default=[], description="What must hold between keys of the machine.")

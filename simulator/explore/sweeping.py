@@ -127,7 +127,7 @@ def run_sweep(
     done = before
 
     def outcome(signal_number: int) -> Outcome:
-        finished = tuple(row for row in rows if row is not None)
+        finished = tuple(with_quality(space, row) for row in rows if row is not None)
         return Outcome(axes, finished, all_points, before, all_points - done, signal_number, path, grid.left_out)
 
     def write() -> None:
@@ -140,7 +140,7 @@ def run_sweep(
         try:
             evaluations = run_points(
                 [point for _, point in points],
-                evaluate if kept is None else _Keeping(kept.folder, kept.code),
+                evaluator(kept),
                 workers or usable_cpus(),
                 lambda: bool(stop),
                 groups,
@@ -183,6 +183,16 @@ def known_row(entry: Point | Refusal, store: Store | None) -> Row | None:
         return refused(entry)
     cells = None if store is None else store.find(entry.key)
     return None if cells is None else {**told(entry), **cells}
+
+
+def evaluator(store: Store | None) -> Callable[[Point], Row]:
+    """Give what evaluates a point, and keeps what comes of it where there is a store; any process can call it."""
+    return evaluate if store is None else _Keeping(store.folder, store.code)
+
+
+def with_quality(space: Space, row: Row) -> Row:
+    """Give a row with the quality of its trace's training, where the space knows it."""
+    return row if space.quality is None else space.quality.joined(row)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 IDENTITY = ("key", "status", "arch", "arch_digest")
 RECORDED = ("trace", "trace_sha256", "steps", "steps_replayed")
+OF_SEARCH = ("trial", "feasible")
+OF_QUALITY = ("quality", "quality_loss")
 MEASURES = (
     "cycles_total",
     "time_us",
@@ -47,7 +49,7 @@ MEASURES = (
 
 
 def columns(axes: Sequence[str], rows: Sequence[Row]) -> list[str]:
-    """List the columns: identity, axes, trace, measures.
+    """List the columns: identity, axes, trace, measures; those of a search and of quality where a row has them.
 
     What stands for a pattern of `MEASURES` is in the order in which the rows name it.
 
@@ -57,11 +59,13 @@ def columns(axes: Sequence[str], rows: Sequence[Row]) -> list[str]:
         Paths of the axes.
     rows : sequence of dict
     """
-    fixed = {*IDENTITY, *axes, *RECORDED, *MEASURES}
+    fixed = {*OF_SEARCH, *IDENTITY, *axes, *RECORDED, *OF_QUALITY, *MEASURES}
     found: dict[str, list[str]] = {pattern: [] for pattern in MEASURES if "*" in pattern}
     for name in dict.fromkeys(name for row in rows for name in row if name not in fixed):
         found[next(pattern for pattern in found if fnmatchcase(name, pattern))].append(name)
-    return [*IDENTITY, *axes, *RECORDED, *(name for one in MEASURES for name in found.get(one, [one]))]
+    measures = [name for one in MEASURES for name in found.get(one, [one])]
+    search, quality = ([n for n in names if any(n in row for row in rows)] for names in (OF_SEARCH, OF_QUALITY))
+    return [*search, *IDENTITY, *axes, *RECORDED, *quality, *measures]
 
 
 def to_csv(axes: Sequence[str], rows: Sequence[Row]) -> str:
