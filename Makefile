@@ -13,7 +13,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # Where PYTHONDONTWRITEBYTECODE is set, each process would compile the sources of an editable install again (0.1 s).
 COMPILED := $(BIN)/python -m compileall -q simulator traces
 
-.PHONY: demo test test-slow test-torch bench docs lint types format schema samples clean
+.PHONY: demo test test-slow test-torch bench docs figures lint types format schema samples clean
 
 demo: $(VENV)/installed
 	$(BIN)/simulate --arch zero_skip --trace traces/samples/charlm_t1e-6.npz
@@ -48,6 +48,10 @@ types: $(VENV)/installed-dev
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Those of README.md; the plots are ours, so that whoever changes one makes them again.
+figures: $(VENV)/installed
+	$(ONE_THREAD) $(BIN)/python docs/images/make.py
 
 schema: $(VENV)/installed
 	$(BIN)/python -m simulator.arch.json_schema

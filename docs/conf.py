@@ -10,6 +10,8 @@ import os
 import sys
 from pathlib import Path
 
+from sphinx.application import Sphinx
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs" / "_ext")]
 
@@ -73,6 +75,12 @@ napoleon_use_ivar = True
 # Types are words for people ("path-like", "int64 [rows, columns]"): no word of them must be, or be only one, target.
 nitpick_ignore_regex = [("py:.*", ".*")]
 suppress_warnings = ["ref.python"]
+
+
+def setup(app: Sphinx) -> None:
+    """Leave out what pydantic says of every model."""
+    app.connect("autodoc-skip-member", lambda app, what, name, obj, skip, options: skip or name == "model_config")
+
 
 # --- HTML ---------------------------------------------------------------------------------------------------------
 
