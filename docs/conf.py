@@ -27,8 +27,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
-    "click_reference",
-    "shipped_tables",
+    "written_pages",
     "repository_links",
 ]
 

@@ -1,26 +1,19 @@
-"""The directive `click-commands`: the command line's reference, from the click objects that parse it."""
+"""The command line's reference in Markdown, from the click objects that parse it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import click
-from docutils import nodes
-from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 from simulator.cli import skipstone
 
 
-class ClickCommands(SphinxDirective):
-    """A section for each command of `skipstone`, with its options and their defaults."""
-
-    def run(self) -> list[nodes.Node]:
-        """Write all sections as Markdown, and have that read."""
-        text = "\n".join(line for _, command, path in commands(skipstone) for line in described(command, path))
-        return self.parse_text_to_nodes(text, allow_section_headings=True)
+def command_line() -> Iterator[str]:
+    """Write a section for each command of `skipstone`, with its options and their defaults."""
+    for _, command, path in commands(skipstone):
+        yield from described(command, path)
 
 
 def commands(
@@ -67,9 +60,3 @@ def escaped(text: str) -> str:
     """Keep Markdown from reading signs of plain text as its own; backquotes stay code."""
     parts = re.split(r"(`[^`]*`)", text)
     return "".join(p if p.startswith("`") else re.sub(r"([*_<>\[\]#~])", r"\\\1", p) for p in parts)
-
-
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Register with Sphinx."""
-    app.add_directive("click-commands", ClickCommands)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

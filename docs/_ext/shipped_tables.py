@@ -1,7 +1,6 @@
-"""Directives that tell what is shipped, from the objects and files themselves, so that no page can grow stale.
+"""What is shipped, told in Markdown from the objects and files themselves, so that no page can grow stale.
 
-``shipped-machines``, ``shipped-mechanisms``, ``shipped-policies``, ``shipped-energy-tables``, ``shipped-dram``
-and ``machine-keys``.
+`SHIPPED` names the directives that `written_pages` makes of these functions.
 """
 
 from __future__ import annotations
@@ -11,9 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from click_reference import escaped
-from docutils import nodes
-from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 from simulator.arch import arch_names, dram_standard_names, load_arch, load_dram_standard
 from simulator.arch.locate import energy_table_names
@@ -152,18 +148,3 @@ SHIPPED: dict[str, Callable[[], Iterator[str]]] = {
     "shipped-dram": dram_sections,
     "machine-keys": machine_keys,
 }
-
-
-def _directive(write: Callable[[], Iterator[str]]) -> type[SphinxDirective]:
-    class Shipped(SphinxDirective):
-        def run(self) -> list[nodes.Node]:
-            return self.parse_text_to_nodes("\n".join(write()), allow_section_headings=True)
-
-    return Shipped
-
-
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Register with Sphinx."""
-    for name, write in SHIPPED.items():
-        app.add_directive(name, _directive(write))
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
