@@ -32,9 +32,9 @@ bench: $(TORCH_VENV)/installed-torch
 	OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2 PYTHONPATH=tests SKIPSTONE_TORCH_PYTHON=$(TORCH_VENV)/bin/python \
 		$(TORCH_VENV)/bin/python -m benchmarks
 
-# The site in build/docs/html, and every warning an error. In an environment of its own: Sphinx is no small thing.
+# The site in build/docs/html, and every warning an error; all pages anew (-E), since most are written from the code. In an environment of its own: Sphinx is no small thing.
 docs: $(DOCS_VENV)/installed-docs
-	SKIPSTONE_DOCS_EXECUTE=$(EXECUTE) $(ONE_THREAD) $(DOCS_VENV)/bin/python -m sphinx -c docs -W --keep-going -q \
+	SKIPSTONE_DOCS_EXECUTE=$(EXECUTE) $(ONE_THREAD) $(DOCS_VENV)/bin/python -m sphinx -c docs -W --keep-going -q -E \
 		-d build/docs/doctrees . build/docs/html
 	@echo build/docs/html/docs/index.html
 

@@ -63,21 +63,32 @@ def sentence(text: str) -> str:
 
 
 def energy_sections() -> Iterator[str]:
-    """Show every row of every energy table, with its source."""
+    """Show every row of every energy table, with the number of its source, and then the sources."""
     for name in energy_table_names():
         table = load_energy_table(name)
         yield from (f"## {name}", "", sentence(table.description), "")
         yield from (escaped(note) + "\n" for note in table.notes)
         yield from ("| row | pJ | bits | nm | verified | source |", "| --- | --- | --- | --- | --- | --- |")
-        data = table.model_dump(mode="json")
+        data, sources = table.model_dump(mode="json"), list[str]()
         for group in ("multiply", "add", "sram", "dram", "parts"):
             for key, row in _rows(data.get(group)):
-                yield energy_row(f"{group}.{key}", row, table.sources)
+                yield energy_row(f"{group}.{key}", row, _number(table.sources, str(row["source"]), sources))
         if table.sram is None:
             rows = table.sram_rows
             span = f"{rows[0].capacity_kib:g} to {rows[-1].capacity_kib:g} KiB" if rows else "none"
-            yield f"| `sram` | {len(rows)} rows, {span} | | | | {cell(rows[0].source) if rows else ''} |"
+            number = _number(table.sources, rows[0].source, sources) if rows else "–"
+            yield f"| `sram` | {len(rows)} rows, {span} | | | | {number} |"
         yield ""
+        yield from (f"{number}. {cell(source)}" for number, source in enumerate(sources, start=1))
+        yield ""
+
+
+def _number(names: Mapping[str, str], source: str, sources: list[str]) -> int:
+    """Give the number of a source in a table's list, which grows by it; a short name becomes the source."""
+    full = names.get(source, source)
+    if full not in sources:
+        sources.append(full)
+    return sources.index(full) + 1
 
 
 def _rows(group: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -87,13 +98,12 @@ def _rows(group: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield f"{row['capacity_kib']:g} KiB", row
 
 
-def energy_row(name: str, row: Mapping[str, Any], sources: Mapping[str, str]) -> str:
-    """Write a row of an energy table; a short name for a source becomes the source."""
+def energy_row(name: str, row: Mapping[str, Any], source: int) -> str:
+    """Write a row of an energy table."""
     pj = f"{row['pj']:g}" if row.get("pj") is not None else f"{row['read_pj']:g} read, {row['write_pj']:g} write"
-    source = sources.get(str(row["source"]), str(row["source"]))
     verified = "yes" if row["verified"] else "**no**"
     node = "–" if row["technology_nm"] is None else f"{row['technology_nm']:g}"  # of DRAM not always told
-    return f"| `{name}` | {pj} | {row['bits']} | {node} | {verified} | {cell(source)} |"
+    return f"| `{name}` | {pj} | {row['bits']} | {node} | {verified} | {source} |"
 
 
 def dram_sections() -> Iterator[str]:
@@ -112,17 +122,18 @@ def machine_keys() -> Iterator[str]:
     from simulator.arch.json_schema import machine_schema
 
     schema = machine_schema()
-    yield from ("| key | default | meaning |", "| --- | --- | --- |")
+    yield from ("| key | meaning |", "| --- | --- |")
     yield from _keys(schema, schema.get("$defs", {}), "")
 
 
 def _keys(schema: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str) -> Iterator[str]:
     for name, about in schema.get("properties", {}).items():
-        required = name in schema.get("required", ())
-        default = "required" if required else f"`{json.dumps(about['default'])}`" if "default" in about else ""
-        if len(default) > 40:
-            default = "as its keys"
-        yield f"| `{prefix}{name}` | {default} | {cell(about.get('description', ''))} |"
+        default = (
+            "Required." if name in schema.get("required", ()) else f"Default: `{json.dumps(about.get('default'))}`."
+        )
+        if about.get("default") == {}:
+            default = "Default: those of its keys."
+        yield f"| `{prefix}{name}` | {cell(about.get('description', ''))} {default} |"
         for inner in _parts(about, definitions):
             yield from _keys(inner, definitions, f"{prefix}{name}.")
 

@@ -12,6 +12,7 @@ import pytest
 
 from simulator import simulate
 from simulator.arch import arch_names, dram_standard_names
+from simulator.arch.locate import energy_table_names
 from simulator.arch.mechanism import Mechanism
 from simulator.cli import COMMANDS
 
@@ -66,9 +67,14 @@ def test_keys_of_machines_reach_down_to_the_leaves(shipped: ModuleType) -> None:
 
 
 def test_energy_tables_tell_the_source_of_every_row(shipped: ModuleType) -> None:
-    rows = [line for line in shipped.energy_sections() if line.startswith("| `")]
-    assert len(rows) > 60
-    assert [row for row in rows if len(row.split(" | ")[-1].strip("| ")) < 10] == []
+    tables = "\n".join(shipped.energy_sections()).split("## ")[1:]
+    assert [table.partition("\n")[0] for table in tables] == energy_table_names()
+    for table in tables:
+        rows = [line for line in table.splitlines() if line.startswith("| `")]
+        told = {int(row.strip("| ").rpartition(" | ")[2]) for row in rows}
+        listed = re.findall(r"^(\d+)\. .{10,}$", table, re.MULTILINE)
+        assert len(rows) > 15
+        assert sorted(told) == [int(number) for number in listed] == list(range(1, len(told) + 1))
 
 
 def test_the_command_line_page_tells_every_command_and_option(shipped: ModuleType) -> None:
