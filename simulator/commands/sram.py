@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from simulator.commands.progress import QUIET_SECONDS, progress
+from simulator.commands.progress import progress
 
 
 @click.command("sram")
@@ -42,11 +42,11 @@ def sram(
     memories = [cacti.Memory(node, kib * 1024, port_bits, banks) for node in chosen for kib in sizes]
     path = Path(out) if out else cacti.cache_file(chosen, port_bits, banks)
     runner, answers = cacti.run_in_a_process(python), list[cacti.Answer]()
-    with progress(quiet, "memories", QUIET_SECONDS) as observer:
-        for memory in memories:
-            if observer is not None:
-                observer(len(answers), len(memories))
+    with progress(quiet, "memories") as observer:
+        for done, memory in enumerate(memories, start=1):
             answers.append(cacti.ask(memory, runner))
+            if observer is not None:
+                observer(done, len(memories))
     cacti.rising(answers)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
