@@ -115,6 +115,26 @@ def test_a_command_line_is_one_that_the_program_takes(page: str, line: str) -> N
         command.make_context(command.name, list(words), parent=parent.parent)
 
 
+@pytest.mark.slow
+def test_command_lines_of_the_readme_work_one_after_the_other(tmp_path: Path) -> None:
+    for name, function in (("skipstone", "main"), ("simulate", "simulate_main")):
+        call = f"from simulator.cli import {function}; {function}()"
+        (tmp_path / name).write_text(f'#!/bin/sh\nexec {sys.executable} -c "{call}" "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "traces").symlink_to(ROOT / "traces")
+    lines = list(command_lines(ROOT / "README.md"))
+    assert len(lines) > 6
+    done = subprocess.run(
+        ["sh", "-ex", "-c", "\n".join(lines)],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 # --- docstrings ----------------------------------------------------------------------------------------------------
 
 WITH_EXAMPLES = [
