@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simulator.commands.completion import complete_report
 from traces.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ DIGESTS, DIGEST_DIGITS = ("arch_digest", "trace_sha256"), 12
 
 
 @click.command("compare", context_settings={"max_content_width": 100})
-@click.argument("runs", nargs=-1, required=True, metavar="A B ...")
+@click.argument("runs", nargs=-1, required=True, metavar="A B ...", shell_complete=complete_report)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def compare(runs: tuple[str, ...], form: str) -> None:
     """Say what changed from A to B (and to each further run), by how much, and because of what.

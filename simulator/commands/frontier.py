@@ -103,7 +103,7 @@ def frontier_table(found: Frontier, table: ResultTable) -> str:
     measures = [objective.column for objective in found.objectives]
     settings = [name for name in table.varied_axes or found.per if name not in measures]
     texts = [*key, *settings]
-    head = [*texts, *(str(objective) for objective in found.objectives)]
+    head = [*texts, *(str(objective).replace(":", "\n:") for objective in found.objectives)]
     rows = [
         [row[name][:KEY_DIGITS] if name == "key" else row[name] or "-" for name in texts]
         + [said(name, float(row[name])) for name in measures]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from simulator.commands.completion import complete_machine, complete_trace
+from simulator.commands.progress import QUIET_SECONDS
+from simulator.commands.progress import progress as progress_of_job
 from traces.errors import InputError, Problem, nearest
 
 if TYPE_CHECKING:
@@ -24,21 +25,41 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-QUIET_SECONDS = 2.0  # a run that takes no longer shows no progress
+
+def _engines(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from simulator.engine import ENGINES
+
+    return [name for name in ENGINES if name.startswith(incomplete)]
 
 
 def _known_engine(context: click.Context, parameter: click.Parameter, name: str) -> EngineName:
     """Check the engine's name against those there are, which are imported only now."""
     from simulator.engine import ENGINES
 
+    if context.resilient_parsing:  # somebody completes the line
+        return cast("EngineName", name)
     if name not in ENGINES:
         raise InputError.of("--engine", repr(name), "one of " + ", ".join(ENGINES), nearest(name, ENGINES))
     return cast("EngineName", name)
 
 
 @click.command("simulate", context_settings={"max_content_width": 100})
-@click.option("--arch", "machine", required=True, metavar="NAME|FILE.yaml", help="A shipped machine or a file.")
-@click.option("--trace", "trace_file", required=True, metavar="FILE.npz", help="The trace to replay.")
+@click.option(
+    "--arch",
+    "machine",
+    required=True,
+    metavar="NAME|FILE.yaml",
+    help="A shipped machine or a file.",
+    shell_complete=complete_machine,
+)
+@click.option(
+    "--trace",
+    "trace_file",
+    required=True,
+    metavar="FILE.npz",
+    help="The trace to replay.",
+    shell_complete=complete_trace,
+)
 @click.option(
     "--out",
     "folder",
@@ -57,6 +78,7 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
     "--engine",
     callback=_known_engine,
     metavar="compiled|event",
+    shell_complete=_engines,
     default="compiled",
     show_default=True,
     help="What walks the plan; all engines give the same counts and times.",
@@ -119,7 +141,7 @@ def simulate(
         if file is not None:
             check_writable(file)
     with trace:
-        with _Progress(quiet) as progress:
+        with progress_of_job(quiet, "steps", QUIET_SECONDS) as progress:
             settings: dict[str, Any] = {
                 "steps": steps,
                 "baseline": not no_baseline,
@@ -272,39 +294,3 @@ def print_text(text: str) -> None:
         if not isinstance(error, BrokenPipeError):
             found = error.strerror or str(error)
             raise InputError.of("stdout", found, "an output that can be written") from None
-
-
-class _Progress:
-    """A bar of steps on stderr, if that is a terminal, and only for runs that take a while."""
-
-    def __init__(self, quiet: bool) -> None:
-        self._wanted = not quiet and sys.stderr is not None and sys.stderr.isatty()
-        self._begin = time.monotonic()
-        self._show: Callable[[int, int], None] | None = None
-        self._stop: Callable[[], None] | None = None
-
-    def __enter__(self) -> Callable[[int, int], None] | None:
-        return self._tell if self._wanted else None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._stop is not None:
-            self._stop()
-
-    def _tell(self, done: int, total: int) -> None:
-        if self._show is None and time.monotonic() - self._begin >= QUIET_SECONDS and done < total:
-            self._start(total)
-        if self._show is not None:
-            self._show(done, total)
-
-    def _start(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("steps"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        task = bar.add_task("steps", total=total)
-        bar.start()
-        self._show = lambda done, of: bar.update(task, completed=done, total=of)
-        self._stop = bar.stop

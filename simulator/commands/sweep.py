@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simulator.commands.progress import duration, progress
+from simulator.commands.completion import complete_space
+from simulator.commands.progress import QUIET_SECONDS, duration, progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,9 +17,16 @@ if TYPE_CHECKING:
 
 
 @click.command("sweep")
-@click.argument("space")
-@click.option("--out", default=None, help="Folder for results.csv, and for the store.  [required but for --dry-run]")
-@click.option("--store", default=None, help="Folder of outcomes that sweeps may share; default: store in --out.")
+@click.argument("space", shell_complete=complete_space)
+@click.option(
+    "--out",
+    default=None,
+    metavar="DIR",
+    help="Folder for results.csv, and for the store.  [required but for --dry-run]",
+)
+@click.option(
+    "--store", default=None, metavar="DIR", help="Folder of outcomes that sweeps may share; default: store in --out."
+)
 @click.option("--format", "file_format", type=click.Choice(["csv", "parquet"]), default="csv", help="Of the table.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes; default: one per core.")
 @click.option("--dry-run", is_flag=True, help="Tell points, reasons and about the time, and write nothing.")
@@ -37,7 +45,9 @@ def sweep(
 
     described = load_space(space)
     if dry_run:
-        _tell_forecast(forecast(described, out, workers, store=store))
+        with progress(quiet, "points measured", QUIET_SECONDS) as observer:
+            ahead = forecast(described, out, workers, store=store, progress=observer)
+        _tell_forecast(ahead)
         return
     if out is None:
         raise click.UsageError("Missing option '--out'.")
@@ -66,9 +76,7 @@ def _tell_forecast(ahead: Forecast) -> None:
         each = " ".join(f"{1000 * seconds:.1f}" for seconds in ahead.measured_seconds)
         workers = min(ahead.workers, ahead.left)
         processes = "1 process" if workers == 1 else f"{workers} processes"
-        click.echo(
-            f"about {duration(ahead.seconds)} at most on {processes}: points spread over the space took {each} ms here"
-        )
+        click.echo(f"about {duration(ahead.seconds)} at most on {processes}: some points took {each} ms here")
 
 
 def _tell_others(left_out: Mapping[str, int], invalid: Mapping[str, int], err: bool) -> None:

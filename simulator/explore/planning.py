@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from simulator.cpus import usable_cpus
@@ -67,11 +68,13 @@ def forecast(
     workers: int | None = None,
     *,
     store: PathLike | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Forecast:
     """Say what `run_sweep` would do with these arguments, and write nothing.
 
     The time is that of three points, spread over those that are left in the order in which they would be evaluated;
-    one more, before them, has kernels compiled and the trace read.
+    one more, before them, has kernels compiled and the trace read. `progress` is called with (points measured, all of
+    them).
 
     Raises
     ------
@@ -87,20 +90,22 @@ def forecast(
         kept=len(grid.points) - len(left),
         invalid=dict(Counter(refusal.reason for refusal in grid.refusals)),
         workers=workers or usable_cpus(),
-        measured_seconds=_measured([left[index] for index in sharing_order(left)[0]]),
+        measured_seconds=_measured([left[index] for index in sharing_order(left)[0]], progress),
         left_out=grid.left_out,
     )
 
 
-def _measured(points: list[Point]) -> tuple[float, ...]:
+def _measured(points: list[Point], progress: Callable[[int, int], None] | None) -> tuple[float, ...]:
     """Evaluate points in the middles of equal parts of a list; give the seconds that each took."""
     if len(points) > MEASURED_POINTS:
         evaluate(points[0])
         points = points[1:]
     parts = min(MEASURED_POINTS, len(points))
     some = [points[(2 * part + 1) * len(points) // (2 * parts)] for part in range(parts)]
-    seconds = []
+    seconds = list[float]()
     for point in some:
+        if progress is not None:
+            progress(len(seconds), len(some))
         begin = time.perf_counter()
         evaluate(point)
         seconds.append(time.perf_counter() - begin)

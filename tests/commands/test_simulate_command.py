@@ -177,29 +177,6 @@ def test_a_pipe_gets_no_progress(words: list[str]) -> None:
     assert run(*words, "--set", "memory=ideal", "--format", "table").stderr == ""
 
 
-def test_progress_shows_only_on_a_terminal_and_after_a_while(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from simulator.commands import simulate as module
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    shown = {}
-    for wait in (1e9, 0.0):
-        monkeypatch.setattr(module, "QUIET_SECONDS", wait)
-        terminal = Terminal()
-        monkeypatch.setattr(sys, "stderr", terminal)
-        with module._Progress(quiet=False) as tell:
-            assert tell is not None
-            for done in range(3):
-                tell(done, 2)
-        shown[wait] = terminal.getvalue()
-        with module._Progress(quiet=True) as tell:
-            assert tell is None
-    assert shown[1e9] == ""
-    assert "steps" in shown[0.0]
-
-
 # --- mistakes --------------------------------------------------------------------------------------------
 
 A, T = "--arch", "--trace"
