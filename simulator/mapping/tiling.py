@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import lcm
-from operator import itemgetter
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -225,32 +224,54 @@ class Cut(NamedTuple):
         return self.rows, self.columns
 
 
-# What is known of a tiling before its product's array cycles are, and which row of `Tilings.table` it has.
-(_CUT, _JOBS, _DRAM_BYTES, _FIRST, _DRAM, _LAST, _FILLERS) = range(7)
+class _Fitting(NamedTuple):
+    """What is known of a tiling before its product's array cycles are.
+
+    Tuples sort by how they are preferred to others of their price: fewer DRAM bytes, fewer jobs, loop order, more rows,
+    then the order of the enumeration.
+    """
+
+    dram_bytes: int
+    jobs: int
+    order: Order
+    minus_rows: int
+    number: int
+    cut: int
+    first_load_cycles: int
+    dram_cycles: int
+    last_cycles: int
+    fillers: int  # jobs that may stand in pauses
+    tile_m: int
+    tile_n: int
+    sums_stay: bool
 
 
-@dataclass(frozen=True, eq=False)
 class Tilings:
     """The tilings of a product that fit, in the order in which those of one price are preferred.
 
-    Attributes
+    Parameters
     ----------
     problem : TilingProblem
     cuts : tuple of Cut
         What was enumerated.
-    tilings : tuple of Tiling
-    table : int64 [_FILLERS + 1, tilings]
-        All of their price that does not depend on the array's cycles; `_FILLERS` are the jobs that may stand in pauses.
+    fitting : list of _Fitting
     """
 
-    problem: TilingProblem
-    cuts: tuple[Cut, ...]
-    tilings: tuple[Tiling, ...]
-    table: Int64s
+    def __init__(self, problem: TilingProblem, cuts: tuple[Cut, ...], fitting: list[_Fitting]) -> None:
+        self.problem, self.cuts = problem, cuts
+        self._where = (problem.skip_on_chip, problem.shared_resident)
+        self._fitting = sorted(fitting)
+        rows = [
+            (f.jobs, f.cut, f.first_load_cycles + f.last_cycles, max(f.dram_cycles, problem.vector_cycles), f.fillers)
+            for f in self._fitting
+        ]
+        self._jobs, self._cut, self._ends, self._others, self._fillers = (
+            np.array(rows, dtype=np.int64).reshape(-1, 5).T.copy()
+        )
 
     def best(self, costs: Sequence[PassCost], pause_cycles: int = 0) -> Candidate | None:
         """Give the least price, of `costs` for each of `cuts`; None where no tiling fits."""
-        if not self.tilings:
+        if not self._fitting:
             return None
         prices, hidden = self._prices(costs, pause_cycles)
         at = int(prices.argmin())
@@ -263,16 +284,19 @@ class Tilings:
         return [self._candidate(at, costs, int(hidden[at])) for at in order.tolist()]
 
     def _prices(self, costs: Sequence[PassCost], pause_cycles: int) -> tuple[Int64s, Int64s]:
-        table = self.table
-        array = np.array([cost.array_cycles + cost.feed_cycles for cost in costs], dtype=np.int64)[table[_CUT]]
-        hidden = table[_FILLERS] * np.minimum(pause_cycles, array // table[_JOBS])
-        busiest = np.maximum(np.maximum(array, table[_DRAM]), self.problem.vector_cycles)
-        return table[_FIRST] + busiest - hidden + table[_LAST], hidden
+        array = np.array([cost.array_cycles + cost.feed_cycles for cost in costs], dtype=np.int64)[self._cut]
+        hidden = self._fillers * np.minimum(pause_cycles, array // self._jobs)
+        return self._ends + np.maximum(array, self._others) - hidden, hidden
 
     def _candidate(self, at: int, costs: Sequence[PassCost], hidden: int) -> Candidate:
-        cut, jobs, dram_bytes, first, dram_cycles, last, _ = self.table[:, at].tolist()
-        vector = self.problem.vector_cycles
-        return Candidate(self.tilings[at], costs[cut], dram_bytes, jobs, first, dram_cycles, vector, last, hidden)
+        f = self._fitting[at]
+        tile_k, rows, columns = self.cuts[f.cut]
+        return Candidate(
+            Tiling(f.tile_m, f.tile_n, tile_k, f.order, rows, columns, *self._where, f.sums_stay),
+            costs[f.cut],
+            *(f.dram_bytes, f.jobs, f.first_load_cycles, f.dram_cycles, self.problem.vector_cycles, f.last_cycles),
+            hidden,
+        )
 
 
 def enumerated(problem: TilingProblem, cuts: tuple[Cut, ...], dram: BandwidthDram, pins: Pins) -> Tilings:
@@ -281,28 +305,22 @@ def enumerated(problem: TilingProblem, cuts: tuple[Cut, ...], dram: BandwidthDra
     Jobs of a product that fills pauses by rows run as the chain makes the rows, which only whole tiles of rows can:
     other tilings are left out where there is such a one.
     """
-    found = list(_fitting(problem, cuts, dram, pins))
-    if not all(cuts_rows for cuts_rows, *_ in found):
-        found = [one for one in found if not one[0]]
-    found.sort(key=itemgetter(1))  # stable: the first by enumeration comes first
-    table = np.array([row for *_, row in found], dtype=np.int64).reshape(-1, _FILLERS + 1).T.copy()
-    return Tilings(problem, cuts, tuple([tiling for _, _, tiling, _ in found]), table)
+    p = problem
+    found = list(_fitting(p, cuts, dram, pins))
+    if p.fills_by_rows:
+        whole = [one for one in found if not (one.tile_n < p.n and one.order in ("nmk", "nkm"))]
+        found = whole or found
+    return Tilings(p, cuts, found)
 
 
-def _fitting(
-    p: TilingProblem, cuts: Sequence[Cut], dram: BandwidthDram, pins: Pins
-) -> Iterator[tuple[bool, tuple[int, int, str, int], Tiling, tuple[int, ...]]]:
-    """Enumerate tile sizes and loop orders that fit the buffers, for every K tile and shape of the array.
-
-    Yields
-    ------
-    whether rows are cut, how it is preferred to others of its price, the tiling, and its row of `Tilings.table`
-    """
+def _fitting(p: TilingProblem, cuts: Sequence[Cut], dram: BandwidthDram, pins: Pins) -> Iterator[_Fitting]:
+    """Enumerate tile sizes and loop orders that fit the buffers, for every K tile and shape of the array."""
     skip_room, shared_room, output_room = p.room_bytes
     resident, on_chip = p.shared_resident, p.skip_on_chip
     shared_bytes = 0 if resident else p.operand_bytes(p.k * p.n)
     sums_bytes = p.accumulator_bytes(p.m * p.n)
-    for number, (tile_k, rows, columns) in enumerate(cuts):
+    number = 0
+    for cut, (tile_k, rows, columns) in enumerate(cuts):
         ks = -(-p.k // tile_k) or 1
         sizes_n = _sizes(p.n, columns, pins.tile_n)
         for tile_m in _sizes(p.m, rows, pins.tile_m):
@@ -342,11 +360,23 @@ def _fitting(
                         reads += tiles
                     moving = max(dram.transfer_cycles(read), reads * dram.latency_cycles // dram.queue)
                     moving += dram.transfer_cycles(written)
-                    yield (
-                        p.fills_by_rows and tile_n < p.n and order in ("nmk", "nkm"),
-                        (read + written, jobs, order, -rows),
-                        Tiling(tile_m, tile_n, tile_k, order, rows, columns, on_chip, resident, stay),
-                        (number, jobs, read + written, first, moving, last, fillers),
+                    number += 1
+                    yield _Fitting(
+                        *(
+                            read + written,
+                            jobs,
+                            order,
+                            -rows,
+                            number,
+                            cut,
+                            first,
+                            moving,
+                            last,
+                            fillers,
+                            tile_m,
+                            tile_n,
+                        ),
+                        sums_stay=stay,
                     )
 
 

@@ -129,6 +129,15 @@ def write_plan(
     )
 
 
+class _Parts(NamedTuple):
+    """Parts of the flat tables of a group at a step: int64, or None where the group has none."""
+
+    cycles: Int64s | None
+    feed: Int64s | None
+    skip_tiles: Int64s | None
+    store_skip: Int64s | None
+
+
 class _Group(NamedTuple):
     """What is known of a group of products without their masks; see `Mapped`.
 
@@ -140,17 +149,14 @@ class _Group(NamedTuple):
         Of each.
     storing : list of int
         Which members store a skip operand.
-    cycles, feed, skip_tiles, store_skip : int64 or None
-        Parts of the flat tables that depend on no mask.
+    fixed : _Parts
+        Those that depend on no mask.
     """
 
     members: Int64s
     jobs: int
     storing: list[int]
-    cycles: Int64s | None
-    feed: Int64s | None
-    skip_tiles: Int64s | None
-    store_skip: Int64s | None
+    fixed: _Parts
 
 
 class Layout:
@@ -189,11 +195,13 @@ class Layout:
         self.residents = 0
         self._resident_at: dict[str, int] = {}
         self._ends = dict.fromkeys(("cycles", "feed", "skip_tiles", "store_skip", "makers"), 0)
+        # All parts of the step that it is made of, for `_Tables` of that step.
+        self._parts: list[_Parts] = []
         makers: list[Int64s] = []
         self.groups = [self._group(traffic, group, makers) for group in mapped]
         self.makers = _flat(makers)
         self.members = np.concatenate([[], *(group.members for group in self.groups)]).astype(np.int64)
-        self.frame: Frame | None = None
+        self.frame: Frame | None = None  # made of the counts of the first step
         spec = self.spec
         tiles = spec[:, c.M_TILES] * spec[:, c.N_TILES]
         spec[:, c.OUTPUTS_AT] = np.cumsum(tiles) - tiles
@@ -237,23 +245,29 @@ class Layout:
                 self.spec[members, c.RESIDENT_AT] = self._resident_at[first.shared_operand]
             tiles = _skip_tiles(skip, products, tiling, nonzeros)
             self._lay("skip_tiles", members, tiles, c.SKIP_TILES_AT)
-            if first.mask is not None or isinstance(self._arch.skipping, TileMechanism):
-                cycles = feed = None  # of each step
-            if not skip.tiles_are_alike(first):
-                tiles = None
         storing = [row for row, p in enumerate(products) if p.epilogue.store_skip is not None]
         if storing:
             stored = [products[row] for row in storing]
             stores = skip.stores(stored, tiling.tile_m, tiling.tile_n)
             self._lay("store_skip", members[storing], stores, c.STORE_SKIP_AT)
-            if not skip.stores_are_alike(stored[0]):
-                stores = None
         if first.made_by is not None:
             starts = np.arange(0, m, tiling.tile_m)
             makers = np.stack([np.maximum.reduceat(p.made_by, starts) for p in products if p.made_by is not None])
             makers_table.append(makers.reshape(-1))
             self._lay("makers", members, makers, c.MAKERS_AT)
-        return _Group(members, row_tiles * column_tiles * k_tiles, storing, cycles, feed, tiles, stores)
+        self._parts.append(_Parts(cycles, feed, tiles, stores))
+        if first.mask is not None or isinstance(self._arch.skipping, TileMechanism):
+            cycles = feed = None
+        if not skip.tiles_are_alike(first):
+            tiles = None
+        if storing and not skip.stores_are_alike(products[storing[0]]):
+            stores = None
+        return _Group(members, row_tiles * column_tiles * k_tiles, storing, _Parts(cycles, feed, tiles, stores))
+
+    def parts(self) -> list[_Parts]:
+        """Give the parts that are known: at first all of the step that it was made of, then those that are fixed."""
+        known, self._parts = self._parts, []
+        return known or [group.fixed for group in self.groups]
 
     def _lay(self, name: str, members: Int64s, rows: Int64s, column: int | None) -> None:
         """Note where a row of a flat table begins for each member, or one for all."""
@@ -335,7 +349,7 @@ class _Tables:
         self.feed: list[Int64s] = []
         self.skip_tiles: list[Int64s] = []
         self.store_skip: list[Int64s] = []
-        counted = [self._group(group, known) for group, known in zip(mapped, layout.groups, strict=True)]
+        counted = [self._group(*of) for of in zip(mapped, layout.groups, layout.parts(), strict=True)]
         if layout.frame is None:
             layout.frame = count_frame(arch, counted)
         self.counts = np.zeros((len(products), len(COUNTS)), dtype=np.int64)
@@ -348,14 +362,14 @@ class _Tables:
             self.spec[chained, c.CROWDED] = pauses.crowded[chained]
             self.spec[chained, c.PAUSE_CYCLES] = pauses.cycles[chained]
 
-    def _group(self, group: Mapped, known: _Group) -> Counted:
+    def _group(self, group: Mapped, known: _Group, parts: _Parts) -> Counted:
         """Fill the rows of products that are alike; what they are counted by."""
         members, products, tiling, passes = known.members, group.products, group.tiling, group.passes
         first, skip = products[0], self.skip
         encoded: Int64s | None = None
         cost: Int64s | int = 0
         if passes is not None:
-            cycles, feed, tiles = known.cycles, known.feed, known.skip_tiles
+            cycles, feed, tiles, _ = parts
             if cycles is None or feed is None or tiles is None:
                 cycles, feed, nonzeros = _of_tiles(self.arch, first, tiling, passes)
                 tiles = _skip_tiles(skip, products, tiling, nonzeros) if tiles is None else tiles
@@ -369,7 +383,7 @@ class _Tables:
             encoded = skip.bits_read(products, tiling.tile_m, tiling.tile_k)
         self.spec[members, c.JOB_COST_CYCLES] = cost
         if known.storing:
-            stores = known.store_skip
+            stores = parts.store_skip
             if stores is None:
                 stores = skip.stores([products[row] for row in known.storing], tiling.tile_m, tiling.tile_n)
             self.store_skip.append(stores.reshape(-1))
