@@ -38,7 +38,7 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
 
 @click.command("simulate", context_settings={"max_content_width": 100})
 @click.option("--arch", "machine", required=True, metavar="NAME|FILE.yaml", help="A shipped machine or a file.")
-@click.option("--trace", "trace_file", required=True, metavar="FILE.npz", help="The trace to replay.")
+@click.option("--trace", "trace_file", required=True, metavar="FILE.npz", help="The trace to replay, or its URL.")
 @click.option(
     "--out",
     "folder",
@@ -174,6 +174,7 @@ def read_inputs(
     from simulator.arch import load_arch
     from simulator.run import step_range as read_range
     from traces import Trace
+    from traces.remote import local_file
 
     problems: list[Problem] = []
 
@@ -186,7 +187,7 @@ def read_inputs(
 
     steps = None if step_range is None else attempt(lambda: read_range(step_range))
     arch = attempt(lambda: load_arch(machine, overrides))
-    trace = attempt(lambda: Trace(trace_file))
+    trace = attempt(lambda: Trace(local_file(trace_file)))
     if arch is None or trace is None or problems:
         if trace is not None:
             trace.close()
