@@ -25,7 +25,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from simulator.arch import Mechanism
-from simulator.explore.lot import Answer, Lots, code_here, evaluate_lot, unlike_code
+from simulator.explore.lot import Answer, Lots
 from simulator.explore.pool import LOOK_UP_EVERY_SECONDS, MOST_IN_A_CHUNK, lot_size, lots
 from traces.errors import InputError, Problem
 
@@ -39,7 +39,7 @@ CLOSE_WITHIN_SECONDS = 5.0
 LOTS_OF_A_THREAD, LEAST_LOTS = 3, 16
 """Lots that are under way at a time: the scheduler's memory does not grow with the sweep, and no worker waits."""
 
-GOES_ON = "what was finished is kept: the same command goes on where it was"
+GOES_ON = "finished points are in the store: the same command goes on where it was"
 
 
 def run_on_cluster(
@@ -87,7 +87,6 @@ def run_on_cluster(
     if not points:
         return
     with _connected(scheduler) as cluster:
-        cluster.refuse_unlike_workers()
         cluster.workers_within_seconds = workers_within_seconds
         size = lot_size(len(points), max(1, len(cluster.workers)), largest_lot)
         to_send = deque(_Lot(*lot) for lot in lots(len(points), size, groups))
@@ -160,7 +159,7 @@ class _Sweep:
             raise self._cluster.wrong(
                 f"a point of which worker after worker died: {describe(self._points[lot.first])}",
                 "workers that survive every point",
-                "perhaps memory ran out: fewer workers on a machine, or a larger --memory-limit of theirs; " + GOES_ON,
+                "perhaps memory ran out; their logs may say more; " + GOES_ON,
             )
         self._to_send.extendleft(_Lot(index, index + 1) for index in reversed(range(lot.first, lot.end)))
 
@@ -177,41 +176,11 @@ class _Cluster:
         self._had_workers = self._asked = time.monotonic()
         self._ask()
 
-    def refuse_unlike_workers(self) -> None:
-        """Refuse workers that are there, but have other code than this process; each lot looks again.
-
-        Raises
-        ------
-        InputError
-            With every such worker.
-        """
-        try:
-            found = self._client.run(
-                unlike_code, code_here(), on_error="return", callback_timeout=self._silence_seconds
-            )
-        except TimeoutError:  # a worker that hangs: perhaps none of our lots comes to it
-            return
-        problems: list[Problem] = []
-        for worker, problem in sorted(found.items()):
-            if isinstance(problem, OSError):  # it went away meanwhile
-                continue
-            if isinstance(problem, Exception):
-                problem = Problem(
-                    "its code",
-                    f"{type(problem).__name__}: {problem}",
-                    "the version of Skipstone that this process has",
-                    "pip install 'skipstone[distributed]' where the worker runs",
-                )
-            if problem is not None:
-                problems += _at_fault(worker, [problem]).problems
-        if problems:
-            raise InputError(problems)
-
     def submit(self, arguments: tuple[str, str, bytes], near: str) -> Any:
         """Send a lot, to a certain worker if that is free."""
         self._sent += 1
         return self._client.submit(
-            evaluate_lot,
+            _sent_to_workers(),
             *arguments,
             key=f"skipstone-{self._run}-{self._sent}",  # unlike any other run's: Dask keeps results by it
             workers=[near] if near else None,
@@ -233,7 +202,10 @@ class _Cluster:
             if type(error).__module__.startswith("distributed"):
                 raise self.wrong(str(error), "a cluster that evaluates every lot") from None
             raise
-        assert isinstance(answer, Answer)
+        if not isinstance(answer, Answer):
+            worker, told = answer
+            hint = "pip install 'skipstone[distributed]' where the worker runs"
+            raise _at_fault(worker, [Problem("its code", told, "the Skipstone that this process has", hint)])
         return answer
 
     def look(self) -> None:
@@ -266,6 +238,24 @@ class _Cluster:
     def wrong(self, found: str, expected: str = "a scheduler that answers", hint: str = GOES_ON) -> InputError:
         """Tell what is wrong with the cluster."""
         return InputError.of(f"scheduler {self.address}", found, expected, hint)
+
+
+def _sent_to_workers() -> Callable[[str, str, bytes], Any]:
+    """Give what workers are to call.
+
+    It is of no module, so that Dask sends it whole, and a worker without Skipstone can say so instead of dying of it.
+    """
+
+    def evaluate_there(code: str, with_mechanisms: str, packed: bytes) -> Any:
+        try:
+            from simulator.explore.lot import evaluate_lot
+        except Exception as error:
+            from distributed import get_worker
+
+            return get_worker().address, f"{type(error).__name__}: {error}"
+        return evaluate_lot(code, with_mechanisms, packed)
+
+    return evaluate_there
 
 
 def _at_fault(worker: str, problems: Sequence[Problem]) -> InputError:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -66,8 +66,11 @@ class Lots:
 
         They are pickled here and not by Dask, so that a worker can say what it cannot load.
         """
-        packed = pickle.dumps((self.mechanisms, self.evaluate, list(points)))
-        return code_here(), code_digest(self.mechanisms) if self.mechanisms else code_here(), packed
+        return code_here(), self._code, pickle.dumps((self.mechanisms, self.evaluate, list(points)))
+
+    @cached_property
+    def _code(self) -> str:
+        return code_digest(self.mechanisms) if self.mechanisms else ""
 
 
 def evaluate_lot(code: str, with_mechanisms: str, packed: bytes) -> Answer:
