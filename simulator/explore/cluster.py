@@ -3,22 +3,23 @@
 Beside `simulator.explore.pool`, and with its contract. The cluster is the user's: this process is a client of its
 scheduler and opens no port. Rows come back to it, so workers need not reach the folder of results.
 
-A lot that a worker took along is evaluated again elsewhere, as Dask does it; a lot that kills worker after worker is
-cut into its points, of which the one that does it is told. Every wait has an end: a scheduler may be silent
-for as long as Dask waits for connections (``distributed.comm.timeouts.connect``), and a cluster without workers for
-`WORKERS_WITHIN_SECONDS`.
+A lot that a worker took along is evaluated again elsewhere, as Dask does it. A lot that kills worker after worker is
+cut into its points, and the one that does it is told when the others are done. Every wait has an end: a scheduler may
+be silent for as long as Dask waits for connections (``distributed.comm.timeouts.connect``), and a cluster without
+workers for `WORKERS_WITHIN_SECONDS`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import queue
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -38,6 +39,9 @@ ASK_SCHEDULER_EVERY_SECONDS = 2.0
 CLOSE_WITHIN_SECONDS = 5.0
 LOTS_OF_A_THREAD, LEAST_LOTS = 3, 16
 """Lots that are under way at a time: the scheduler's memory does not grow with the sweep, and no worker waits."""
+
+MOST_DEADLY = 3
+"""Points that may kill worker after worker while the others go on: it is the workers then, not the points."""
 
 GOES_ON = "finished points are in the store: the same command goes on where it was"
 
@@ -86,8 +90,7 @@ def run_on_cluster(
     """
     if not points:
         return
-    with _connected(scheduler) as cluster:
-        cluster.workers_within_seconds = workers_within_seconds
+    with _connected(scheduler, workers_within_seconds) as cluster:
         size = lot_size(len(points), max(1, len(cluster.workers)), largest_lot)
         to_send = deque(_Lot(*lot) for lot in lots(len(points), size, groups))
         common = Lots(evaluate, tuple(dict.fromkeys(mechanisms)))
@@ -121,19 +124,23 @@ class _Sweep:
 
     def __init__(self, cluster: _Cluster, common: Lots, points: Sequence[Any], to_send: deque[_Lot]) -> None:
         self._cluster, self._common, self._points, self._to_send = cluster, common, points, to_send
-        self._under_way: dict[str, tuple[_Lot, Any]] = {}  # by key, with the future, which Dask forgets if we do
-        self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._under_way: dict[Future[Any], _Lot] = {}
+        self._ended: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
+        self._deadly: list[str] = []
 
     def rows(self, stop: Callable[[], bool], describe: Callable[[Any], str]) -> Iterator[tuple[int, Any]]:
         """Yield rows as they come."""
-        while (self._to_send or self._under_way) and not stop():
+        while not stop():
+            if len(self._deadly) == MOST_DEADLY or not (self._to_send or self._under_way):
+                self._tell_deadly()
+                return
             self._cluster.look()
             self._send()
             try:
-                key = self._ended.get(timeout=LOOK_UP_EVERY_SECONDS)
+                future = self._ended.get(timeout=LOOK_UP_EVERY_SECONDS)
             except queue.Empty:
                 continue
-            lot, future = self._under_way.pop(key)
+            lot = self._under_way.pop(future)
             answer = self._cluster.answer_of(future)
             if answer is None:
                 self._cut(lot, describe)
@@ -150,36 +157,39 @@ class _Sweep:
         while self._to_send and len(self._under_way) < most:
             lot = self._to_send.popleft()
             future = self._cluster.submit(self._common.pack(self._points[lot.first : lot.end]), lot.near)
-            self._under_way[future.key] = lot, future
-            future.add_done_callback(lambda ended: self._ended.put(ended.key))
+            self._under_way[future] = lot
+            future.add_done_callback(self._ended.put)
 
     def _cut(self, lot: _Lot, describe: Callable[[Any], str]) -> None:
-        """Send the points of a lot that killed its workers one by one; if it is one, tell it."""
+        """Send the points of a lot that killed its workers one by one; if it is one, put it aside."""
         if lot.end - lot.first == 1:
-            raise self._cluster.wrong(
-                f"a point of which worker after worker died: {describe(self._points[lot.first])}",
-                "workers that survive every point",
-                "perhaps memory ran out; their logs may say more; " + GOES_ON,
-            )
-        self._to_send.extendleft(_Lot(index, index + 1) for index in reversed(range(lot.first, lot.end)))
+            self._deadly.append(describe(self._points[lot.first]))
+        else:
+            self._to_send.extendleft(_Lot(index, index + 1) for index in reversed(range(lot.first, lot.end)))
+
+    def _tell_deadly(self) -> None:
+        if self._deadly:
+            found = f"points of which worker after worker died: {'; '.join(self._deadly)}"
+            hint = "perhaps memory ran out; their logs may say more; " + GOES_ON
+            raise self._cluster.wrong(found, "workers that survive every point", hint)
 
 
 class _Cluster:
     """A connection to a scheduler, which tells whatever goes wrong as an `InputError`."""
 
-    def __init__(self, address: str, client: Any, silence_seconds: float) -> None:
-        self.address, self._client, self._silence_seconds = address, client, silence_seconds
-        self.workers_within_seconds = WORKERS_WITHIN_SECONDS
+    def __init__(self, address: str, client: Any, silence_seconds: float, workers_within_seconds: float) -> None:
+        self.address, self._client = address, client
+        self._silence_seconds, self._workers_within_seconds = silence_seconds, workers_within_seconds
         self._run = uuid.uuid4().hex
         self._sent = 0
+        self._under_way: list[Future[Any]] = []
         self.workers: dict[str, int] = {}
-        self._had_workers = self._asked = time.monotonic()
-        self._ask()
+        self._had_workers, self._asked = time.monotonic(), -math.inf
 
-    def submit(self, arguments: tuple[str, str, bytes], near: str) -> Any:
-        """Send a lot, to a certain worker if that is free."""
+    def submit(self, arguments: tuple[str, str, bytes], near: str) -> Future[Any]:
+        """Send a lot, to a certain worker if that is free; what comes of it is for `answer_of`."""
         self._sent += 1
-        return self._client.submit(
+        lot = self._client.submit(
             _sent_to_workers(),
             *arguments,
             key=f"skipstone-{self._run}-{self._sent}",  # unlike any other run's: Dask keeps results by it
@@ -187,21 +197,30 @@ class _Cluster:
             allow_other_workers=bool(near),
             priority=1 if near else 0,
         )
+        # Waits for the answer and gets it here, again if a worker dies with it, while this thread looks at the others.
+        answer = self._client.gather(lot, asynchronous=True)
+        self._under_way.append(asyncio.run_coroutine_threadsafe(answer, self._client.loop.asyncio_loop))
+        return self._under_way[-1]
 
-    def answer_of(self, future: Any) -> Answer | None:
+    def forget(self) -> None:
+        """Wait for no answer any more; lots that nobody waits for are forgotten by the scheduler."""
+        for future in self._under_way:
+            future.cancel()
+
+    def answer_of(self, future: Future[Any]) -> Answer | None:
         """Give the answer to a lot that ended; None where it killed its workers."""
         try:
-            answer = future.result(timeout=self._silence_seconds)
-        except TimeoutError:
-            raise self._silent() from None
+            answer = future.result()
+        except CancelledError:
+            raise self.wrong("a scheduler that is gone, or has forgotten the sweep") from None
         except Exception as error:
-            if future.status in ("cancelled", "lost"):
-                raise self.wrong("a scheduler that is gone, or has forgotten the sweep") from None
             if type(error).__name__ == "KilledWorker":
                 return None
             if type(error).__module__.startswith("distributed"):
                 raise self.wrong(str(error), "a cluster that evaluates every lot") from None
             raise
+        finally:
+            self._under_way.remove(future)
         if not isinstance(answer, Answer):
             worker, told = answer
             hint = "pip install 'skipstone[distributed]' where the worker runs"
@@ -214,9 +233,9 @@ class _Cluster:
         if now - self._asked < ASK_SCHEDULER_EVERY_SECONDS:
             return
         self._ask()
-        if time.monotonic() - self._had_workers > self.workers_within_seconds:
+        if time.monotonic() - self._had_workers > self._workers_within_seconds:
             raise self.wrong(
-                f"no worker for {self.workers_within_seconds:.0f} s",
+                f"no worker for {self._workers_within_seconds:.0f} s",
                 "a cluster with at least one",
                 f"dask worker {self.address} --nthreads 1; {GOES_ON}",
             )
@@ -264,7 +283,7 @@ def _at_fault(worker: str, problems: Sequence[Problem]) -> InputError:
 
 
 @contextmanager
-def _connected(address: str) -> Iterator[_Cluster]:
+def _connected(address: str, workers_within_seconds: float) -> Iterator[_Cluster]:
     distributed, within_seconds = _dask()
     with _unlogged():
         _workers_at(address)  # a client that finds nothing cannot be closed without noise
@@ -272,10 +291,13 @@ def _connected(address: str) -> Iterator[_Cluster]:
             client = distributed.Client(address, set_as_default=False)
         except Exception as error:
             raise _no_scheduler(address, error, within_seconds) from None
+        cluster = _Cluster(address, client, within_seconds, workers_within_seconds)
         try:
-            yield _Cluster(address, client, within_seconds)
+            cluster.look()
+            yield cluster
         finally:
-            with suppress(Exception):  # lots that nobody waits for any more are forgotten by this
+            cluster.forget()
+            with suppress(Exception):
                 client.close(timeout=CLOSE_WITHIN_SECONDS)
 
 

@@ -186,7 +186,7 @@ def test_a_point_that_kills_worker_after_worker_is_told(alone: Cluster) -> None:
     alone.wait_for_workers(2)
     points = ["echo a", "kill -9 $PPID", "echo b"]
     rows = run_on_cluster(points, subprocess.getoutput, alone.address, groups=[0, 0, 0], describe=lambda p: f"<{p}>")
-    with pytest.raises(InputError, match="a point of which worker after worker died: <kill -9"):
+    with pytest.raises(InputError, match="points of which worker after worker died: <kill -9"):
         list(rows)
     with pytest.raises(InputError, match="found no worker for 1 s"):
         list(run_on_cluster([1], operator.neg, alone.address, workers_within_seconds=1))
