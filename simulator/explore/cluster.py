@@ -198,9 +198,9 @@ class _Cluster:
             priority=1 if near else 0,
         )
         # Waits for the answer and gets it here, again if a worker dies with it, while this thread looks at the others.
-        answer = self._client.gather(lot, asynchronous=True)
-        self._under_way.append(asyncio.run_coroutine_threadsafe(answer, self._client.loop.asyncio_loop))
-        return self._under_way[-1]
+        future = asyncio.run_coroutine_threadsafe(_answer(lot), self._client.loop.asyncio_loop)
+        self._under_way.append(future)
+        return future
 
     def forget(self) -> None:
         """Wait for no answer any more; lots that nobody waits for are forgotten by the scheduler."""
@@ -257,6 +257,10 @@ class _Cluster:
     def wrong(self, found: str, expected: str = "a scheduler that answers", hint: str = GOES_ON) -> InputError:
         """Tell what is wrong with the cluster."""
         return InputError.of(f"scheduler {self.address}", found, expected, hint)
+
+
+async def _answer(lot: Any) -> Any:
+    return await lot
 
 
 def _sent_to_workers() -> Callable[[str, str, bytes], Any]:

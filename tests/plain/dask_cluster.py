@@ -33,7 +33,8 @@ class Cluster:
 
     def __init__(self, folder: Path, settings: Mapping[str, str], *words: str) -> None:
         self._folder, self._words = folder, words
-        self._environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **settings}
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self._environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **settings}
         self._processes: list[subprocess.Popen[bytes]] = []
         self.address = ""
 
