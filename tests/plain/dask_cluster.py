@@ -61,8 +61,9 @@ class Cluster:
 
     def start_worker(self, *words: str, **settings: str) -> subprocess.Popen[bytes]:
         """Start a worker; it need not be there yet when this returns."""
-        base = ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", str(self._folder)]
-        return self._start("worker", self.address, *base, *words, **settings)
+        base = ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--death-timeout", "60"]
+        folder = ["--local-directory", str(self._folder)]
+        return self._start("worker", self.address, *base, *folder, *words, **settings)
 
     def wait_for_workers(self, number: int) -> None:
         """Wait until there are so many."""
