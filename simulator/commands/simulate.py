@@ -57,7 +57,7 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
     "trace_file",
     required=True,
     metavar="FILE.npz",
-    help="The trace to replay.",
+    help="The trace to replay, or its URL.",
     shell_complete=complete_trace,
 )
 @click.option(
@@ -203,6 +203,7 @@ def read_inputs(
     from simulator.arch import load_arch
     from simulator.run import step_range as read_range
     from traces import Trace
+    from traces.remote import local_file
 
     problems: list[Problem] = []
 
@@ -215,7 +216,7 @@ def read_inputs(
 
     steps = None if step_range is None else attempt(lambda: read_range(step_range))
     arch = attempt(lambda: load_arch(machine, overrides))
-    trace = attempt(lambda: Trace(trace_file))
+    trace = attempt(lambda: Trace(local_file(trace_file)))
     if arch is None or trace is None or problems:
         if trace is not None:
             trace.close()

@@ -29,30 +29,40 @@ if TYPE_CHECKING:
 )
 @click.option("--format", "file_format", type=click.Choice(["csv", "parquet"]), default="csv", help="Of the table.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes; default: one per core.")
+@click.option("--scheduler", default=None, metavar="tcp://HOST:PORT", help="Use the workers of a Dask cluster instead.")
 @click.option("--dry-run", is_flag=True, help="Tell points, reasons and about the time, and write nothing.")
 @click.option("--quiet", is_flag=True, help="No progress and no list of invalid points.")
 def sweep(
-    space: str, out: str | None, store: str | None, file_format: str, workers: int | None, dry_run: bool, quiet: bool
+    space: str,
+    out: str | None,
+    store: str | None,
+    file_format: str,
+    workers: int | None,
+    scheduler: str | None,
+    dry_run: bool,
+    quiet: bool,
 ) -> None:
     """Replay traces on many machines, to one tidy table.
 
     SPACE is a space file, or the name of a shipped one such as depth_refill. Invalid combinations are rows
     with a status and the reason. Every outcome is kept in a store as it comes: after Ctrl-C or a kill, the same
     command goes on where it was, and a space that has grown evaluates only what is new. The table's bytes depend
-    neither on --workers nor on what the store had.
+    neither on --workers or --scheduler nor on what the store had.
     """
     from simulator.explore import forecast, load_space, run_sweep
 
     described = load_space(space)
     if dry_run:
         with progress(quiet, "points measured", QUIET_SECONDS) as observer:
-            ahead = forecast(described, out, workers, store=store, progress=observer)
+            ahead = forecast(described, out, workers, store=store, scheduler=scheduler, progress=observer)
         _tell_forecast(ahead)
         return
     if out is None:
         raise click.UsageError("Missing option '--out'.")
     with progress(quiet, "points") as observer:
-        outcome = run_sweep(described, out, workers, observer, store=store, file_format=file_format)
+        outcome = run_sweep(
+            described, out, workers, observer, store=store, file_format=file_format, scheduler=scheduler
+        )
     if not quiet:
         _tell_others(outcome.left_out, outcome.invalid, err=True)
     wrote = f"{len(outcome.rows)} rows in {outcome.path}"

@@ -176,7 +176,9 @@ def _recorded(space: Space) -> dict[tuple[int, int], Recorded | str]:
                     except InputError as error:
                         found[number, index] = _one_line(error)
                     else:
-                        found[number, index] = Recorded(source.path, trace.sha256, steps, source.name)
+                        # Absolute, because a worker may have another working folder.
+                        path = source.path.absolute()
+                        found[number, index] = Recorded(path, trace.sha256, steps, source.name, source.url)
         except InputError as error:
             problems += error.problems
     if problems:
@@ -269,7 +271,7 @@ class _Machines:
         try:
             if problems:
                 raise InputError(problems)
-            machine = Architecture.parse(data, None, self.base.folder)
+            machine = Architecture.parse(data, None, (self.base.folder or Path()).absolute())
             table, named = machine.energy_table, named_files(machine)
             if table not in self._prices:
                 self._prices[table] = load_energy_table(table, relative_to=self.base.folder).digest

@@ -69,6 +69,7 @@ def forecast(
     *,
     store: PathLike | None = None,
     progress: Callable[[int, int], None] | None = None,
+    scheduler: str | None = None,
 ) -> Forecast:
     """Say what `run_sweep` would do with these arguments, and write nothing.
 
@@ -81,7 +82,11 @@ def forecast(
     InputError
         As `run_sweep`.
     """
-    check_workers(workers)
+    check_workers(workers, scheduler)
+    if scheduler is not None:
+        from simulator.explore.cluster import count_workers
+
+        workers = max(1, count_workers(scheduler))
     grid = enumerate_grid(space)
     kept = open_store(grid.points, out, store)
     left = [point for point in grid.points if known_row(point, kept) is None]

@@ -1,7 +1,7 @@
 """Where points are evaluated: in this process, or in a pool of processes on this machine.
 
-`run_points` is the seam for other places: it is told what to call with each point and yields rows as they
-come; order and table are not its business.
+`run_points` is told what to call with each point and yields rows as they come; order and table are not its business.
+`simulator.explore.cluster` does the same on other machines.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Pool:
         executor = self._started()
         finished = False
         try:
-            size = max(1, min(largest_lot, len(points) // (CHUNKS_OF_A_WORKER * self._workers)))
+            size = lot_size(len(points), self._workers, largest_lot)
             with _interrupts_held_back():  # workers are started by the submissions, and inherit it
                 futures = {
                     executor.submit(_evaluated, evaluate, points[first:stop_at]): first
@@ -159,6 +159,11 @@ class Pool:
                 if child.pid not in self._not_ours:
                     child.terminate()
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def lot_size(points: int, workers: int, largest_lot: int) -> int:
+    """Say how many points a worker is to take at a time."""
+    return max(1, min(largest_lot, points // (CHUNKS_OF_A_WORKER * workers)))
 
 
 def lots(points: int, size: int, groups: Sequence[int] | None = None) -> list[tuple[int, int]]:

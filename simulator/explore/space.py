@@ -3,7 +3,7 @@
 ```yaml
 name: depth-and-rows
 archs: [zero_skip, dense]      # shipped names, or files relative to this one
-traces: [runs/*.npz]           # files relative to this one (globs are sorted), or sample:charlm_t1e-6
+traces: [runs/*.npz]           # files relative to this one (globs are sorted), URLs, or sample:charlm_t1e-6
 steps: "100:500"               # optional: recorded steps with first <= step < last
 quality: q.csv:perplexity:min  # optional; see `simulator.explore.quality`
 axes:                          # optional; see `simulator.explore.axes`
@@ -38,7 +38,7 @@ from simulator.explore.axes import Axis, Place, below, in_order, parse_axis
 from simulator.explore.quality import Quality
 from simulator.explore.rules import Rule, parse_rules
 from simulator.explore.sampling import EVERY_COMBINATION, Kind, Sample
-from simulator.explore.trace_files import find_traces
+from simulator.explore.trace_files import Located, find_traces
 from simulator.run import Steps, step_range
 from traces.errors import InputError, Problem, nearest
 
@@ -60,10 +60,11 @@ class Phase:
 
 @dataclass(frozen=True)
 class Source:
-    """A trace file and what the table calls it."""
+    """A trace file, what the table calls it, and where other machines get it, if that is a URL."""
 
     path: Path
     name: str
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,7 @@ def _sources(
     given: list[Any] | dict[str, Any], folder: Path, say: Place, problems: list[Problem]
 ) -> tuple[Source, ...]:
     """Find the traces, and add to `problems` what is wrong with them."""
-    names: dict[Path, str] = {}
+    names: dict[Located, str] = {}
     for key, reference in given.items() if isinstance(given, dict) else enumerate(given):
         where = say(("traces", key), False)
         try:
@@ -230,9 +231,9 @@ def _sources(
         if isinstance(key, str) and (len(found) > 1 or found[0] in names):
             what = f"a pattern of {len(found)} files" if len(found) > 1 else f"the file of {names[found[0]]!r} again"
             problems.append(Problem(where, what, "one file for each name", "traces: [...] needs no names"))
-        for path in found:
-            names.setdefault(path, key if isinstance(key, str) else path.name)
-    return tuple(Source(path, name) for path, name in names.items())
+        for file in found:
+            names.setdefault(file, key if isinstance(key, str) else file.name)
+    return tuple(Source(file.path, name, file.url) for file, name in names.items())
 
 
 def _phases(given: str | list[Any] | dict[str, Any] | None, say: Place, problems: list[Problem]) -> tuple[Phase, ...]:
@@ -326,7 +327,7 @@ class _SpaceFile(Part):
     description: str = Field(default="", description="What the sweep is to show.")
     archs: Annotated[list[str], WrapValidator(_listed)] = Field(description="Base machines: shipped names or files.")
     traces: Annotated[Any, WrapValidator(_listed_or_named)] = Field(
-        description="Trace files, globs, or sample:NAME; or names for such."
+        description="Trace files, globs, URLs, or sample:NAME; or names for such."
     )
     steps: Annotated[Any, WrapValidator(_text_listed_or_named)] = Field(
         default=None, description="A:B, recorded steps to replay; or several such, perhaps with names."

@@ -10,7 +10,7 @@ import pytest
 from simulator.cli import COMMANDS
 from traces.cli import record
 
-HEAVY = ("pandas", "matplotlib", "numba", "torch", "optuna")
+HEAVY = ("pandas", "matplotlib", "numba", "torch", "optuna", "distributed", "dask", "fsspec")
 
 ASK = f"""
 import sys
