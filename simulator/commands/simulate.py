@@ -16,7 +16,7 @@ from traces.errors import InputError, Problem, nearest
 
 if TYPE_CHECKING:
     from simulator.arch import Architecture
-    from simulator.engine import EngineName
+    from simulator.engine import EngineName, Window
     from simulator.report import Report
     from simulator.run import Steps
     from simulator.values import ValueTally
@@ -83,6 +83,12 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
     help="Also find the share of zeros from which on skipping pays here: some twenty more replays.",
 )
 @click.option("--timeline", metavar="FILE.json", help="Write what each unit did when, for ui.perfetto.dev.")
+@click.option(
+    "--timeline-cycles",
+    "cycle_range",
+    metavar="A:B",
+    help="Of the timeline only the cycles of the run from A up to, not with, B.",
+)
 @click.option("--verbose", is_flag=True, help="Also print the area by component, and what must be known of it.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
 def simulate(
@@ -97,6 +103,7 @@ def simulate(
     check_values: bool,
     wants_break_even: bool,
     timeline: str | None,
+    cycle_range: str | None,
     verbose: bool,
     quiet: bool,
 ) -> None:
@@ -107,6 +114,7 @@ def simulate(
     from simulator.report.files import check_writable, make_folder
     from simulator.run import simulate as replay
 
+    window = _window(timeline, cycle_range)
     arch, trace, steps = read_inputs(machine, overrides, trace_file, step_range)
     # What could not be written is told before the run, not after it.
     if timeline is not None:
@@ -119,7 +127,7 @@ def simulate(
                 "steps": steps,
                 "baseline": not no_baseline,
                 "engine": engine,
-                "record_intervals": timeline is not None,
+                "record_intervals": timeline is not None and (window or True),
                 "progress": progress,
             }
             if check_values:
@@ -140,6 +148,25 @@ def simulate(
     if not quiet:
         _say_notes(report, written, with_remarks=form != "table")
     print_text(_table(report, verbose) if form == "table" else _FORMS[form](report))
+
+
+def _window(timeline: str | None, text: str | None) -> Window | None:
+    """Read the cycles of the timeline."""
+    from simulator.engine import WHOLE
+
+    if text is None:
+        return None
+    if timeline is None:
+        raise InputError.of("--timeline-cycles", "no --timeline", "--timeline FILE.json beside it")
+    first, colon, last = text.replace("_", "").replace(",", "").partition(":")
+    try:
+        window = (int(first or "0"), int(last) if last.strip() else WHOLE[1])
+        if not colon or not 0 <= window[0] < window[1]:
+            raise ValueError
+    except ValueError:
+        expected = "A:B, two cycles of the run (first:last, the last left out)"
+        raise InputError.of("--timeline-cycles", repr(text), expected, "for example 100000:120000") from None
+    return window
 
 
 def _checked(arch: Architecture, trace: Trace, settings: dict[str, Any]) -> tuple[Report, ValueTally]:
