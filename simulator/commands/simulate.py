@@ -89,6 +89,12 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
     metavar="A:B",
     help="Of the timeline only the cycles of the run from A up to, not with, B.",
 )
+@click.option("--waves", metavar="FILE.vcd", help="Write one pass of the first step cycle by cycle, for wave viewers.")
+@click.option(
+    "--waves-pass",
+    metavar="PASS",
+    help="Which pass, as the timeline names them: 'lstm0 dh t=3:2'. Default: the first with recorded zeros in dG.",
+)
 @click.option("--verbose", is_flag=True, help="Also print the area by component, and what must be known of it.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
 def simulate(
@@ -104,6 +110,8 @@ def simulate(
     wants_break_even: bool,
     timeline: str | None,
     cycle_range: str | None,
+    waves: str | None,
+    waves_pass: str | None,
     verbose: bool,
     quiet: bool,
 ) -> None:
@@ -111,17 +119,22 @@ def simulate(
 
     Results go to stdout, progress and notes to stderr. Exit codes: 0 done, 2 the input is at fault, 1 a bug.
     """
+    from simulator.commands.waves import find_pass, write_pass
     from simulator.report.files import check_writable, make_folder
     from simulator.run import simulate as replay
 
     window = _window(timeline, cycle_range)
+    if waves_pass is not None and waves is None:
+        raise InputError.of("--waves-pass", "no --waves", "--waves FILE.vcd beside it")
     arch, trace, steps = read_inputs(machine, overrides, trace_file, step_range)
     # What could not be written is told before the run, not after it.
-    if timeline is not None:
-        check_writable(timeline)
+    for path in (timeline, waves):
+        if path is not None:
+            check_writable(path)
     if folder is not None:
         make_folder(folder)
     with trace:
+        chosen = None if waves is None else find_pass(arch, trace, steps, waves_pass)
         with _Progress(quiet) as progress:
             settings: dict[str, Any] = {
                 "steps": steps,
@@ -143,6 +156,11 @@ def simulate(
         from simulator.report.timeline import write_timeline
 
         written.append(write_timeline(report, timeline))
+    if waves is not None and chosen is not None:
+        path, note = write_pass(arch, *chosen, waves)
+        written.append(path)
+        if not quiet:
+            click.echo(f"note: {note}", err=True)
     if folder is not None:
         written += _write_all(report, Path(folder), verbose)
     if not quiet:

@@ -270,9 +270,7 @@ class ActivityBuilder:
             (self._tiles, history.tiles),
         ):
             own += [replace(i, start=i.start + now, end=i.end + now) for i in new]
-        self._arrows += [
-            replace(a, from_cycle=a.from_cycle + now, to_cycle=a.to_cycle + now) for a in history.arrows
-        ]
+        self._arrows += [replace(a, from_cycle=a.from_cycle + now, to_cycle=a.to_cycle + now) for a in history.arrows]
 
 
 class _Apart:

@@ -13,6 +13,7 @@ same history. Units of a `History` beside `UNITS`, each without overlaps:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -181,7 +182,9 @@ class _Teller:
         """Writes under way, from when they are asked for to their last byte."""
         for job, start, end in self._within(self.writes, *self.store):
             size = int(self.plan.job_store_bytes[job])
-            yield Interval(f"{STORE_UNIT} {self.write_place[job]}", self._name(job), start, end, job=job, size_bytes=size)
+            yield Interval(
+                f"{STORE_UNIT} {self.write_place[job]}", self._name(job), start, end, job=job, size_bytes=size
+            )
 
     def fetch_waits(self) -> Iterator[Interval]:
         """What the DMA waits for before it can ask for a tile, in the order in which it looks."""
@@ -192,7 +195,11 @@ class _Teller:
         free = np.concatenate([[0], self.fetch[0][:-1]])  # it has asked for the tile before, or given it room
         exists = free.copy()
         exists[after != NONE] = np.maximum(free, moments.stored[after])[after != NONE]
-        waits = (("data", free, exists), ("room", exists, moments.allocated), ("queue", moments.allocated, self.fetch[0]))
+        waits = (
+            ("data", free, exists),
+            ("room", exists, moments.allocated),
+            ("queue", moments.allocated, self.fetch[0]),
+        )
         for name, start, end in waits:
             for load, first, last in self._within(loads, start, end):
                 of = f" in the {BUFFERS[plan.load_buffer[load]]} buffer" if name == "room" else ""
@@ -227,7 +234,7 @@ class _Teller:
             yield Interval(unit, self._name(job), start, end, job=job, size_bytes=int(plan.load_space_bytes[load]))
 
     def arrows(self) -> Iterator[Arrow]:
-        """Who waited for whom: tile to job, results to the jobs and tiles that need them, and the way of results out."""
+        """Who waited for whom: tile to job, results to jobs and tiles that need them, and the way of results out."""
         plan = self.plan
         for load in self.reads.tolist():
             yield from self._arrow(self._fetch_place(load), self._array_place(int(self.load_job[load])))
@@ -237,12 +244,13 @@ class _Teller:
         for job, awaited, on_chip in zip(
             plan.waits_job.tolist(), plan.waits_for.tolist(), plan.waits_on_chip.tolist(), strict=True
         ):
-            source = (self._vector_place(awaited) or self._port_place(awaited)) if on_chip else self._store_place(awaited)
+            made = self._vector_place(awaited) or self._port_place(awaited)
+            source = made if on_chip else self._store_place(awaited)
             yield from self._arrow(source, self._array_place(job))
         for job in self.draining.tolist():
             way = [self._array_place(job), self._port_place(job), self._vector_place(job), self._store_place(job)]
             there = [place for place in way if place is not None]
-            for source, target in zip(there, there[1:], strict=False):
+            for source, target in pairwise(there):
                 yield from self._arrow(source, target)
 
     # --- parts -------------------------------------------------------------------------------------------

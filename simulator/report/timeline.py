@@ -1,8 +1,8 @@
 """What each unit did when, as a trace-event file that ui.perfetto.dev and chrome://tracing open.
 
-A track for each unit, and a lane for each place in the DRAM's queues, so that no slices of a track overlap; the array's
-stalls by reason; counters of what lies in the buffers and of the DRAM's traffic; arrows from what was waited for to what
-waited. `simulator.report.trace_events` writes the format.
+A track for each unit, and a lane for each place in the DRAM's queues, so that no slices of a track overlap; the
+array's stalls by reason; counters of what lies in the buffers and of the DRAM's traffic; arrows from what was waited
+for to what waited. `simulator.report.trace_events` writes the format.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def _slices(events: list[Event]) -> list[str]:
     """Slices of a thread do not overlap, not even nested: these tracks are units that do one thing at a time."""
     found = []
     for own in slices_of(events).values():
-        for before, after in zip(own, own[1:], strict=False):
+        for before, after in pairwise(own):
             if before["ts"] + before["dur"] > after["ts"]:
                 found.append(f"overlap: {before} {after}")
     return found
