@@ -157,8 +157,8 @@ def simulate(
 
         written.append(write_timeline(report, timeline))
     if waves is not None and chosen is not None:
-        path, note = write_pass(arch, *chosen, waves)
-        written.append(path)
+        wave_file, note = write_pass(arch, *chosen, waves)
+        written.append(wave_file)
         if not quiet:
             click.echo(f"note: {note}", err=True)
     if folder is not None:

@@ -181,7 +181,7 @@ def summarize(plan: Plan, moments: Moments, events: int = 0, window: Window | No
         stalls,
     )
     assert at_once, "a job starts as soon as all that it needs is there"
-    intervals, history = (), History()
+    intervals, history = tuple[Interval, ...](), History()
     if window is not None:
         from simulator.engine.history import intervals_and_history
 

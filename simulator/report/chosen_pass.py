@@ -95,13 +95,18 @@ def choose_pass(plan: Plan, name: str | None) -> ChosenPass:
 
 
 def _first_with_zeros(products: list[PlannedProduct]) -> PlannedProduct:
-    backward = [p for p in products if p.product.phase == "backward" and p.product.mask is not None]
-    return next((p for p in backward if not unpacked(p.product.mask).all()), products[0])
+    backward = (p for p in products if p.product.phase == "backward")
+    return next((p for p in backward if not _mask(p).all()), products[0])
+
+
+def _mask(planned: PlannedProduct) -> Bools:
+    """Give where the skip operand is non-zero, as far as anything is known: bool [M, K]."""
+    product = planned.product
+    return np.ones((product.m, product.k), np.bool_) if product.mask is None else unpacked(product.mask)
 
 
 def _cut(planned: PlannedProduct, number: int) -> ChosenPass:
     product, tiling = planned.product, planned.tiling
     q, p = divmod(number, row_passes(planned))
-    mask = np.ones((product.m, product.k), np.bool_) if product.mask is None else unpacked(product.mask)
-    own = mask[p * tiling.rows : (p + 1) * tiling.rows, q * tiling.tile_k : (q + 1) * tiling.tile_k]
+    own = _mask(planned)[p * tiling.rows : (p + 1) * tiling.rows, q * tiling.tile_k : (q + 1) * tiling.tile_k]
     return ChosenPass(pass_name(planned, q, p), own, product.mask is not None)

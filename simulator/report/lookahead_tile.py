@@ -111,7 +111,7 @@ class LookaheadTile:
             (*TILE, "lane_mask"): (1 << lanes) - 1,
             (*TILE, "lockstep"): int(depth == 1),
         }
-        needed = vector(mask.any(axis=0))  # by some lane, whether or not it was consumed
+        needed = vector(np.asarray(mask.any(axis=0)))  # by some lane, whether or not it was consumed
         left = [vector(row) for row in mask]  # bit k: the lane still needs position k
         entries = by_cycle(schedule)
         base = lowest(needed, positions) if unlimited else 0

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from simulator.engine import Arrow, Interval
-from simulator.engine.times import NONE
+from simulator.mapping.plan import NONE
 from simulator.report.counters import Counter
 
 DECIMALS = 6  # of a microsecond: whole picoseconds, below the cycle of any clock

@@ -24,7 +24,7 @@ from simulator.report.chosen_pass import ChosenPass, require_lane_schedule
 from simulator.report.files import write_text_atomically
 from simulator.report.inner_product_tile import InnerProductTile, as_inner_product
 from simulator.report.lookahead_tile import LookaheadTile, as_lookahead
-from simulator.skipping import Gated, Lookahead, VectorSkip
+from simulator.skipping import Gated, Lookahead, Structured, VectorSkip
 from simulator.values.schedules import LaneSchedule, schedule_pass
 from traces.errors import InputError
 
@@ -112,10 +112,10 @@ def require_pyvcd() -> Any:
 
 
 def _gates(mechanism: Mechanism) -> bool:
-    """Whether zeros take slots whose MACs are switched off: in lockstep, with gating."""
+    """Whether zeros take slots whose MACs are switched off: a slot for each lane and cycle, all the time."""
     if isinstance(mechanism, Lookahead):
         return mechanism.depth == 1 and mechanism.gate
-    return isinstance(mechanism, Gated | VectorSkip)
+    return isinstance(mechanism, Gated | VectorSkip | Structured)
 
 
 def _model_signals(lanes: int) -> dict[Path, int]:
