@@ -37,6 +37,10 @@ _ORDER = (
 """Tracks from the top down; those with a number stand where their name without it stands."""
 
 
+_GROUPS = {FETCH_UNIT: "reads under way", "dram": "DRAM channels", STORE_UNIT: "writes under way"}
+"""What tracks with a number are together, by their names without it."""
+
+
 @dataclass(frozen=True)
 class _Scale:
     """How cycles become the microseconds of the file, and bytes of a cycle a rate."""
@@ -78,8 +82,11 @@ def write_timeline(source: Report | Activity, path: str | os.PathLike[str]) -> P
         capacities = {f"{buffer} buffer": spec.capacity_kib for buffer, spec in buffers.items()}
     shown: list[Counter] = buffer_counters(activity.history.tiles, window, capacities)
     shown += traffic_counters(_traffic(activity), window, scale.rate_unit, scale.rate_per_byte_of_cycle)
-    cut = {track: [_cut(i, window) for i in intervals] for track, intervals in tracks(activity).items()}
-    return write_text_atomically(path, document(name, cut, shown, activity.history.arrows, scale.in_us, about))
+    processes: dict[str, dict[str, list[tuple[Interval, Interval]]]] = {name: {}}
+    for track, intervals in tracks(activity).items():
+        group = f"{name}: {_GROUPS[track.split()[0]]}" if any(map(str.isdigit, track.split())) else name
+        processes.setdefault(group, {})[track] = [_cut(i, window) for i in intervals]
+    return write_text_atomically(path, document(processes, shown, activity.history.arrows, scale.in_us, about))
 
 
 def recorded_window(activity: Activity) -> Window:

@@ -17,7 +17,6 @@ from simulator.report.counters import Counter
 
 DECIMALS = 6  # of a microsecond: whole picoseconds, below the cycle of any clock
 
-_PROCESS = 1
 _ARROW = "waits for"
 
 Cut = tuple[Interval, Interval]
@@ -25,8 +24,7 @@ Cut = tuple[Interval, Interval]
 
 
 def document(
-    name: str,
-    tracks: Mapping[str, Sequence[Cut]],
+    processes: Mapping[str, Mapping[str, Sequence[Cut]]],
     counters: Iterable[Counter],
     arrows: Iterable[Arrow],
     in_us: Callable[[int], float],
@@ -36,11 +34,11 @@ def document(
 
     Parameters
     ----------
-    name : str
-        Of the process that all tracks belong to.
-    tracks : mapping
-        From the top down; intervals of one do not overlap.
+    processes : mapping
+        Groups of tracks from the top down, which a viewer folds; intervals of a track do not overlap, and no two tracks
+        have one name.
     counters : iterable of Counter
+        Of the first process.
     arrows : iterable of Arrow
         Between tracks by their names; both ends lie in slices that are shown.
     in_us : callable
@@ -49,24 +47,30 @@ def document(
         What the file is of, for ``otherData``.
     """
     yield '{"displayTimeUnit": "ns", "otherData": ' + json.dumps(dict(about)) + ', "traceEvents": [\n'
-    yield _line(_metadata("process_name", 0, {"name": name}))
-    threads = {track: number for number, track in enumerate(tracks, start=1)}
+    heads = []
+    places: dict[str, tuple[int, int]] = {}
+    for process, (name, tracks) in enumerate(processes.items(), start=1):
+        heads.append(_metadata("process_name", process, 0, {"name": name}))
+        heads.append(_metadata("process_sort_index", process, 0, {"sort_index": process}))
+        places |= {track: (process, thread) for thread, track in enumerate(tracks, start=len(places) + 1)}
+    yield ",\n".join(map(_line, heads))
 
     def moment(cycle: int) -> float:
         # All on one grid, and durations are differences on it, so that a slice ends exactly where the next may start.
         return round(in_us(cycle), DECIMALS)
 
-    for track, thread in threads.items():
-        yield ",\n" + _line(_metadata("thread_name", thread, {"name": track}))
-        yield ",\n" + _line(_metadata("thread_sort_index", thread, {"sort_index": thread}))
-        for shown, whole in tracks[track]:
+    shown_on = {track: own for tracks in processes.values() for track, own in tracks.items()}
+    for track, (process, thread) in places.items():
+        yield ",\n" + _line(_metadata("thread_name", process, thread, {"name": track}))
+        yield ",\n" + _line(_metadata("thread_sort_index", process, thread, {"sort_index": thread}))
+        for shown, whole in shown_on[track]:
             start, end = moment(shown.start), moment(shown.end)
             yield ",\n" + _line(
                 {
                     "ph": "X",
                     "name": whole.name,
                     "cat": track,
-                    "pid": _PROCESS,
+                    "pid": process,
                     "tid": thread,
                     "ts": start,
                     "dur": round(end - start, DECIMALS),
@@ -75,18 +79,19 @@ def document(
             )
     for counter in counters:
         for cycle, value in counter.values:
-            event = {"ph": "C", "name": counter.name, "cat": "counters", "pid": _PROCESS, "tid": 0}
+            event = {"ph": "C", "name": counter.name, "cat": "counters", "pid": 1, "tid": 0}
             yield ",\n" + _line({**event, "ts": moment(cycle), "args": {counter.unit: value}})
     for number, arrow in enumerate(arrows, start=1):
-        common = {"name": _ARROW, "cat": _ARROW, "id": number, "pid": _PROCESS}
-        leaves = {"ph": "s", **common, "tid": threads[arrow.from_unit], "ts": moment(arrow.from_cycle)}
-        reaches = {"ph": "f", "bp": "e", **common, "tid": threads[arrow.to_unit], "ts": moment(arrow.to_cycle)}
+        (from_process, from_thread), (to_process, to_thread) = places[arrow.from_unit], places[arrow.to_unit]
+        common = {"name": _ARROW, "cat": _ARROW, "id": number}
+        leaves = {"ph": "s", **common, "pid": from_process, "tid": from_thread, "ts": moment(arrow.from_cycle)}
+        reaches = {"ph": "f", "bp": "e", **common, "pid": to_process, "tid": to_thread, "ts": moment(arrow.to_cycle)}
         yield ",\n" + _line(leaves) + ",\n" + _line(reaches)
     yield "\n]}\n"
 
 
-def _metadata(kind: str, thread: int, args: dict[str, Any]) -> dict[str, Any]:
-    return {"ph": "M", "name": kind, "pid": _PROCESS, "tid": thread, "args": args}
+def _metadata(kind: str, process: int, thread: int, args: dict[str, Any]) -> dict[str, Any]:
+    return {"ph": "M", "name": kind, "pid": process, "tid": thread, "args": args}
 
 
 def _said(interval: Interval) -> dict[str, str | int]:

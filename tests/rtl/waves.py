@@ -1,7 +1,7 @@
 """Waves of a pass of the hardware, from Icarus Verilog: the pass begins at time 0, as in `simulate --waves`.
 
-From ``tests``, ``python -m rtl.waves MACHINE TRACE OUT.vcd [PASS]`` writes those of a pass of a trace, to lie beside
-those of the model in a viewer.
+From ``tests``, ``python -m rtl.waves MACHINE TRACE OUT.vcd [PASS [A:B]]`` writes those of a pass of a trace, of the
+first step from A up to B, to lie beside those of the model in a viewer.
 """
 
 from __future__ import annotations
@@ -129,20 +129,22 @@ def _from_first_cycle(text: str) -> Iterator[str]:
 
 
 def main(words: list[str]) -> None:
-    """Write the waves of a pass of a trace's first step."""
+    """Write the waves of a pass of a trace."""
     from simulator.arch import load_arch
     from simulator.commands.waves import find_pass
     from simulator.report.inner_product_tile import as_inner_product
     from simulator.report.lookahead_tile import as_lookahead
+    from simulator.run import step_range
     from traces import Trace
 
-    machine, trace_file, out, *name = words
+    machine, trace_file, out, *more = words
+    name, steps = [*more, None, None][:2]
     skipping = load_arch(machine).skipping
     mechanism = as_lookahead(skipping) or as_inner_product(skipping)
     if mechanism is None or missing_tool():
         sys.exit(missing_tool() or f"there is no hardware of {skipping.mechanism}")
     with Trace(trace_file) as trace:
-        chosen, step = find_pass(load_arch(machine), trace, None, name[0] if name else None)
+        chosen, step = find_pass(load_arch(machine), trace, steps and step_range(steps), name)
     hardware_waves(mechanism, chosen.mask, Path(out))
     print(f"wrote {out}: pass '{chosen.name}' of step {step}")
 
