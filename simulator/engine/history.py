@@ -236,18 +236,23 @@ class _Teller:
     def arrows(self) -> Iterator[Arrow]:
         """Who waited for whom: tile to job, results to jobs and tiles that need them, and the way of results out."""
         plan = self.plan
-        for load in self.reads.tolist():
+        first, last = self.window
+        # Only what has an end within the window is looked at; a long run has millions of jobs.
+        for load in self.reads[(self.fetch[0][self.reads] < last) & (self.fetch[1][self.reads] >= first)].tolist():
             yield from self._arrow(self._fetch_place(load), self._array_place(int(self.load_job[load])))
             after = int(plan.load_after_job[load])
             if after != NONE:
                 yield from self._arrow(self._store_place(after), self._fetch_place(load))
-        for job, awaited, on_chip in zip(
-            plan.waits_job.tolist(), plan.waits_for.tolist(), plan.waits_on_chip.tolist(), strict=True
-        ):
+        waiting = self.work[0][plan.waits_job]
+        waits = np.flatnonzero((waiting >= first) & (waiting < last))
+        for wait in waits.tolist():
+            awaited = int(plan.waits_for[wait])
             made = self._vector_place(awaited) or self._port_place(awaited)
-            source = made if on_chip else self._store_place(awaited)
-            yield from self._arrow(source, self._array_place(job))
-        for job in self.draining.tolist():
+            source = made if plan.waits_on_chip[wait] else self._store_place(awaited)
+            yield from self._arrow(source, self._array_place(int(plan.waits_job[wait])))
+        for job in self.draining[
+            (self.drain[0] < last)[self.draining] & (self.store[1] >= first)[self.draining]
+        ].tolist():
             way = [self._array_place(job), self._port_place(job), self._vector_place(job), self._store_place(job)]
             there = [place for place in way if place is not None]
             for source, target in pairwise(there):
