@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from simulator.arch import Architecture, load_arch
 from simulator.energy import EnergyTable, area, load_energy_table, price
-from simulator.engine import MOST_ROWS, Activity, ActivityBuilder, EngineName, StepActivity, run
+from simulator.engine import MOST_ROWS, WHOLE, Activity, ActivityBuilder, EngineName, StepActivity, Window, run
+from simulator.engine.passes import with_passes
 from simulator.mapping import PassCache, plan
 from simulator.report import Course, GradientZeros, Report
 from simulator.workload import Structure, Workload, lower
@@ -29,7 +30,7 @@ def simulate(
     steps: Steps | None = None,
     baseline: bool = True,
     engine: EngineName = "compiled",
-    record_intervals: bool = False,
+    record_intervals: bool | Window = False,
     progress: Callable[[int, int], None] | None = None,
     check_values: bool | ValueTally = False,
     most_rows: int = MOST_ROWS,
@@ -46,8 +47,9 @@ def simulate(
         Also replay on the dense twin and the ideal mechanism, which speed-ups are told against.
     engine : "compiled" or "event"
         The fast one, or the readable one; they return the same counts.
-    record_intervals : bool
-        Keep what each unit did when, for a timeline; the event engine does that whatever `engine` says.
+    record_intervals : bool or (first, last)
+        Keep what each unit did when, for a timeline; of a window of cycles of the run, from the first up to, not with,
+        the last, or of all.
     progress : callable, optional
         Called with (steps done, steps to do).
     check_values : bool or ValueTally
@@ -133,7 +135,7 @@ def replay(
     steps: Sequence[int],
     *,
     engine: EngineName = "compiled",
-    record_intervals: bool = False,
+    record_intervals: bool | Window = False,
     progress: Callable[[int, int], None] | None = None,
     tally: ValueTally | None = None,
     most_rows: int = MOST_ROWS,
@@ -146,7 +148,9 @@ def replay(
     different: dict[str, Architecture] = {}
     for machine in machines:
         different.setdefault(machine.digest, machine)
-    builders = {digest: ActivityBuilder(most_rows) for digest in different}
+    window = WHOLE if record_intervals is True else record_intervals or None
+    recorded = machines[0].digest
+    builders = {digest: ActivityBuilder(most_rows, window if digest == recorded else None) for digest in different}
     # What machines that read no mask did on the last step, by the rows that were real.
     blind: dict[tuple[str, bytes | None], StepActivity] = {}
     gradients = []
@@ -167,7 +171,10 @@ def replay(
                 from simulator.values import check_step
 
                 check_step(machine, step_plan, one.step, one.cache, tally, str(kept.trace.path))
-            times = run(step_plan, engine, record_intervals and first)
+            seen = builders[digest].window_of_next
+            times = run(step_plan, engine, seen)
+            if seen is not None:
+                times = with_passes(machine, step_plan, one.cache, times, seen)
             activities[digest] = StepActivity.of(number, step_plan, times)
             del step_plan, times  # or they would stay while the next machine's are made
         blind = {
@@ -176,7 +183,7 @@ def replay(
             if not machine.reads_masks
             and one.workload.rows is not None
             # Intervals and values are each step's own.
-            and not (machine is machines[0] and (record_intervals or tally is not None))
+            and not (machine is machines[0] and (window is not None or tally is not None))
         }
         del one
         found = activities[machines[-1].digest].has_zeros  # the bound's, where there is one

@@ -17,7 +17,7 @@ from traces.errors import InputError, Problem, nearest
 
 if TYPE_CHECKING:
     from simulator.arch import Architecture
-    from simulator.engine import EngineName
+    from simulator.engine import EngineName, Window
     from simulator.report import Report
     from simulator.run import Steps
     from simulator.values import ValueTally
@@ -108,6 +108,18 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
 @click.option(
     "--html", "page", metavar="FILE.html", help="Write the report as one page for a browser, without network."
 )
+@click.option(
+    "--timeline-cycles",
+    "cycle_range",
+    metavar="A:B",
+    help="Of the timeline only the cycles of the run from A up to, not with, B.",
+)
+@click.option("--waves", metavar="FILE.vcd", help="Write one pass of the first step cycle by cycle, for wave viewers.")
+@click.option(
+    "--waves-pass",
+    metavar="PASS",
+    help="Which pass, as the timeline names them: 'lstm0 dh t=3:2'. Default: the first with recorded zeros in dG.",
+)
 @click.option("--verbose", is_flag=True, help="Also print the area by component, and what must be known of it.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
 def simulate(
@@ -123,6 +135,9 @@ def simulate(
     wants_break_even: bool,
     timeline: str | None,
     page: str | None,
+    cycle_range: str | None,
+    waves: str | None,
+    waves_pass: str | None,
     verbose: bool,
     quiet: bool,
 ) -> None:
@@ -130,23 +145,28 @@ def simulate(
 
     Results go to stdout, progress and notes to stderr. Exit codes: 0 done, 2 the input is at fault, 1 a bug.
     """
+    from simulator.commands.waves import find_pass, write_pass
     from simulator.report.files import check_writable, make_folder
     from simulator.run import simulate as replay
 
+    window = _window(timeline, cycle_range)
+    if waves_pass is not None and waves is None:
+        raise InputError.of("--waves-pass", "no --waves", "--waves FILE.vcd beside it")
     arch, trace, steps = read_inputs(machine, overrides, trace_file, step_range)
     # What could not be written is told before the run, not after it.
     if folder is not None:
         make_folder(folder)  # first, for the others may go into it
-    for file in (timeline, page):
+    for file in (timeline, waves, page):
         if file is not None:
             check_writable(file)
     with trace:
+        chosen = None if waves is None else find_pass(arch, trace, steps, waves_pass)
         with progress_of_job(quiet, "steps", QUIET_SECONDS) as progress:
             settings: dict[str, Any] = {
                 "steps": steps,
                 "baseline": not no_baseline,
                 "engine": engine,
-                "record_intervals": timeline is not None,
+                "record_intervals": timeline is not None and (window or True),
                 "progress": progress,
             }
             if check_values:
@@ -164,11 +184,35 @@ def simulate(
         written.append(write_timeline(report, timeline))
     if page is not None:
         written.append(_write_page(report, page, str(trace.path)))
+    if waves is not None and chosen is not None:
+        wave_file, note = write_pass(arch, *chosen, waves)
+        written.append(wave_file)
+        if not quiet:
+            click.echo(f"note: {note}", err=True)
     if folder is not None:
         written += _write_all(report, Path(folder), verbose)
     if not quiet:
         _say_notes(report, written, with_remarks=form != "table")
     print_text(_table(report, verbose) if form == "table" else _FORMS[form](report))
+
+
+def _window(timeline: str | None, text: str | None) -> Window | None:
+    """Read the cycles of the timeline."""
+    from simulator.engine import WHOLE
+
+    if text is None:
+        return None
+    if timeline is None:
+        raise InputError.of("--timeline-cycles", "no --timeline", "--timeline FILE.json beside it")
+    first, colon, last = text.replace("_", "").replace(",", "").partition(":")
+    try:
+        window = (int(first or "0"), int(last) if last.strip() else WHOLE[1])
+        if not colon or not 0 <= window[0] < window[1]:
+            raise ValueError
+    except ValueError:
+        expected = "A:B, two cycles of the run (first:last, the last left out)"
+        raise InputError.of("--timeline-cycles", repr(text), expected, "for example 100000:120000") from None
+    return window
 
 
 def _checked(arch: Architecture, trace: Trace, settings: dict[str, Any]) -> tuple[Report, ValueTally]:
