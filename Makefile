@@ -3,6 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 TORCH_VENV ?= .venv-torch
+DOCS_VENV ?= .venv-docs
+# `make docs EXECUTE=cache` also runs the notebooks, for their outputs; those that have not changed are not run again.
+EXECUTE ?= off
 # What pip is to install as PyTorch: any build from 2.4 on will do, such as a CPU build that lies on the disk.
 TORCH ?= torch==2.13.0
 # BLAS threads busy-wait and fight over the cores with the test workers: one each.
@@ -10,7 +13,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # Where PYTHONDONTWRITEBYTECODE is set, each process would compile the sources of an editable install again (0.1 s).
 COMPILED := $(BIN)/python -m compileall -q simulator traces
 
-.PHONY: demo test test-slow test-torch bench lint types format schema samples clean
+.PHONY: demo test test-slow test-torch bench docs figures lint types format schema samples clean
 
 demo: $(VENV)/installed
 	$(BIN)/simulate --arch zero_skip --trace traces/samples/charlm_t1e-6.npz
@@ -29,6 +32,12 @@ bench: $(TORCH_VENV)/installed-torch
 	OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2 PYTHONPATH=tests SKIPSTONE_TORCH_PYTHON=$(TORCH_VENV)/bin/python \
 		$(TORCH_VENV)/bin/python -m benchmarks
 
+# The site in build/docs/html, and every warning an error; all pages anew (-E), since most are written from the code. In an environment of its own: Sphinx is no small thing.
+docs: $(DOCS_VENV)/installed-docs
+	SKIPSTONE_DOCS_EXECUTE=$(EXECUTE) $(ONE_THREAD) $(DOCS_VENV)/bin/python -m sphinx -c docs -W --keep-going -q -E \
+		-d build/docs/doctrees . build/docs/html
+	@echo build/docs/html/docs/index.html
+
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -39,6 +48,10 @@ types: $(VENV)/installed-dev
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Those of README.md; the plots are ours, so that whoever changes one makes them again.
+figures: $(VENV)/installed
+	$(ONE_THREAD) $(BIN)/python docs/images/make.py
 
 schema: $(VENV)/installed
 	$(BIN)/python -m simulator.arch.json_schema
@@ -64,5 +77,10 @@ $(TORCH_VENV)/installed-torch: pyproject.toml
 	$(TORCH_VENV)/bin/python -m compileall -q simulator traces
 	touch $@
 
+$(DOCS_VENV)/installed-docs: pyproject.toml
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(TORCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TORCH_VENV) $(DOCS_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -520,13 +520,13 @@ assert (table["bitmap"] < table["dense"])[table["density"] < 1 - 1 / value_bits]
 # %% [markdown]
 # ## Timeline: who works when
 #
-# Now let time pass. `simulator.engine.event` walks the plan as processes that read like a block diagram, and can note
+# Now let time pass. `simulator.engine.event` walks the plan as processes that read like a block diagram, and can tell
 # what each unit did when. The same step runs twice: with the jobs in the order of the products, and with
 # `memory.mapping.overlap`, where the plan puts jobs that can wait into the pauses of the serial chain. Numbers in the
 # bars are time steps; the backward pass runs from the last to the first.
 
 # %%
-from simulator.engine import STALLS, event
+from simulator.engine import STALLS, WHOLE, event
 from simulator.report.gantt import gantt, kind_of
 
 cases = {"one product after the other": False, "overlap: pauses filled": True}
@@ -536,7 +536,7 @@ figure, panels = plt.subplots(2, 1, figsize=(9, 4.9), layout="constrained")
 for (title, overlap), ax in zip(cases.items(), panels):
     arch = load_arch("zero_skip", [f"memory.mapping.overlap={str(overlap).lower()}"])
     plans[title] = plan(arch, workload, cache)
-    replays[title] = event.run(plans[title], record_intervals=True)
+    replays[title] = event.run(plans[title], WHOLE)
     start = next(
         int(first) - 20 for planned, first in zip(plans[title].products, replays[title].start) if planned.product is dh
     )

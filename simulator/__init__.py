@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "Architecture": "simulator.arch.schema",
     "load_arch": "simulator.arch.yaml_loader",
+    "search": "simulator.explore",
     "simulate": "simulator.run",
     "sweep": "simulator.explore",
 }
 
-__all__ = ["Architecture", "load_arch", "simulate", "sweep"]
+__all__ = ["Architecture", "load_arch", "search", "simulate", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,10 +6,12 @@ Commands are imported when they are called, so that `--help` stays quick and loa
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from traces.program import run
 from traces.version import __version__
@@ -22,12 +24,14 @@ COMMANDS = {
     "simulate": ("simulator.commands.simulate:simulate", "Replay a trace on a machine: cycles, energy, savings."),
     "explain": ("simulator.commands.explain:explain", "Say how products are mapped, what was second, and why."),
     "sweep": ("simulator.commands.sweep:sweep", "Replay traces on a grid of machines."),
+    "search": ("simulator.commands.search:search", "Look for the best machines and traces of a space."),
     "frontier": ("simulator.commands.frontier:frontier", "Find the rows of a sweep that no other row beats."),
     "sensitivity": (
         "simulator.commands.sensitivity:sensitivity",
         "Say which axis of a sweep moves what, and how much.",
     ),
     "compare": ("simulator.commands.compare:compare", "Say what changed between runs, by how much, and why."),
+    "report": ("simulator.commands.report:report", "Make a page for a browser of a sweep or of a run."),
     "study": ("simulator.commands.study:study", "Train many models: quality beside sparsity, cycles and energy."),
     "break-even": (
         "simulator.commands.break_even:break_even",
@@ -42,8 +46,11 @@ COMMANDS = {
         "simulator.commands.validate_literature:validate_literature",
         "Set published figures of other designs beside ours.",
     ),
+    "completion": ("simulator.commands.completion:completion", "Print what makes Tab complete the command lines."),
 }
 
+
+SIMULATE = "simulate"
 
 COMPILING = "note: compiling for this processor, once; this takes some ten seconds"
 
@@ -62,7 +69,16 @@ class LazyGroup(click.Group):
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
+        if ctx.resilient_parsing:  # somebody completes the line
+            from simulator.commands.completion import offer_files
+
+            offer_files(command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer commands without importing them, and options."""
+        names = [CompletionItem(n, help=line) for n, (_, line) in COMMANDS.items() if n.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
@@ -70,10 +86,19 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup)
+@click.group(cls=LazyGroup, invoke_without_command=True)
 @click.version_option(__version__, prog_name="skipstone")
-def skipstone() -> None:
-    """Skipstone: what would zero-skipping hardware make of the zeros in an LSTM's gate gradients?"""
+@click.pass_context
+def skipstone(context: click.Context) -> None:
+    """Skipstone: what would zero-skipping hardware make of the zeros in an LSTM's gate gradients?
+
+    Without a command it shows five things that people do with it.
+    """
+    if context.invoked_subcommand is None:
+        from simulator.commands.welcome import welcome
+
+        # To ask what there is to do is no mistake: stdout and 0, for 2 means that an input is at fault.
+        click.echo(welcome(), nl=False)
 
 
 def _run(command: click.Command, program: str) -> NoReturn:
@@ -92,6 +117,7 @@ def main() -> NoReturn:
 
 def simulate_main() -> NoReturn:
     """Run `simulate`, the short form of `skipstone simulate`."""
-    command = skipstone.get_command(click.Context(skipstone), "simulate")
+    completing = f"_{SIMULATE.upper()}_COMPLETE" in os.environ
+    command = skipstone.get_command(click.Context(skipstone, resilient_parsing=completing), SIMULATE)
     assert command is not None
-    _run(command, "simulate")
+    _run(command, SIMULATE)

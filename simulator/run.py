@@ -9,10 +9,22 @@ from typing import TYPE_CHECKING
 
 from simulator.arch import Architecture, load_arch
 from simulator.energy import EnergyTable, area, load_energy_table, price
-from simulator.engine import MOST_ROWS, Activity, ActivityBuilder, ChipStep, EngineName, StepActivity, join_chips, run
+from simulator.engine import (
+    MOST_ROWS,
+    WHOLE,
+    Activity,
+    ActivityBuilder,
+    ChipStep,
+    EngineName,
+    StepActivity,
+    Window,
+    join_chips,
+    run,
+)
+from simulator.engine.passes import with_passes
 from simulator.mapping import PassCache, plan
 from simulator.report import Course, GradientZeros, Report
-from simulator.workload import Workload, dealt, lower
+from simulator.workload import Structure, Workload, dealt, lower
 from traces import Step, Trace, statistics
 from traces.errors import InputError
 
@@ -29,7 +41,7 @@ def simulate(
     steps: Steps | None = None,
     baseline: bool = True,
     engine: EngineName = "compiled",
-    record_intervals: bool = False,
+    record_intervals: bool | Window = False,
     progress: Callable[[int, int], None] | None = None,
     check_values: bool | ValueTally = False,
     most_rows: int = MOST_ROWS,
@@ -46,8 +58,9 @@ def simulate(
         Also replay on the dense twin and the ideal mechanism, which speed-ups are told against.
     engine : "compiled" or "event"
         The fast one, or the readable one; they return the same counts.
-    record_intervals : bool
-        Keep what each unit did when, for a timeline; the event engine does that whatever `engine` says.
+    record_intervals : bool or (first, last)
+        Keep what each unit did when, for a timeline; of a window of cycles of the run, from the first up to, not with,
+        the last, or of all.
     progress : callable, optional
         Called with (steps done, steps to do).
     check_values : bool or ValueTally
@@ -134,7 +147,7 @@ def replay(
     steps: Sequence[int],
     *,
     engine: EngineName = "compiled",
-    record_intervals: bool = False,
+    record_intervals: bool | Window = False,
     progress: Callable[[int, int], None] | None = None,
     tally: ValueTally | None = None,
     most_rows: int = MOST_ROWS,
@@ -147,7 +160,9 @@ def replay(
     different: dict[str, Architecture] = {}
     for machine in machines:
         different.setdefault(machine.digest, machine)
-    builders = {digest: ActivityBuilder(most_rows) for digest in different}
+    window = WHOLE if record_intervals is True else record_intervals or None
+    recorded = machines[0].digest
+    builders = {digest: ActivityBuilder(most_rows, window if digest == recorded else None) for digest in different}
     # What machines that read no mask did on the last step, by the rows that were real.
     blind: dict[tuple[str, bytes | None], StepActivity] = {}
     gradients = []
@@ -170,17 +185,20 @@ def replay(
                     from simulator.values import check_step
 
                     check_step(machine, step_plan, share.step, share.cache, tally, str(kept.trace.path))
-                times = run(step_plan, engine, record_intervals and first)
+                seen = builders[digest].window_of_next
+                times = run(step_plan, engine, seen)
+                if seen is not None:
+                    times = with_passes(machine, step_plan, share.cache, times, seen)
                 chips.append(ChipStep.of(machine, number, step_plan, times))
                 del step_plan, times  # or they would stay while the next ones are made
-            activities[digest] = join_chips(machine, chips, record_intervals and first)
+            activities[digest] = join_chips(machine, chips, builders[digest].window_of_next)
         blind = {
             (digest, one.workload.rows): activities[digest]
             for digest, machine in different.items()
             if not machine.reads_masks
             and one.workload.rows is not None
             # Intervals and values are each step's own.
-            and not (machine is machines[0] and (record_intervals or tally is not None))
+            and not (machine is machines[0] and (window is not None or tally is not None))
         }
         del one
         found = activities[machines[-1].digest].has_zeros  # the bound's, where there is one
@@ -267,6 +285,8 @@ class KeptSteps:
     def __init__(self, trace: Trace, most_bytes: int, threads: int | None = None) -> None:
         self.trace, self.most_bytes, self.threads = trace, most_bytes, threads
         self._steps: dict[int, KeptStep] = {}
+        # Of the step that was read last, by the number of chips and the one of them: (1, 0) of the whole step.
+        self._structures: dict[tuple[int, int], Structure] = {}
 
     def get(self, number: int) -> KeptStep:
         """Give a recorded step by its number."""
@@ -276,7 +296,7 @@ class KeptSteps:
             step = self.trace.step(number)
             zeros = statistics.total(statistics.step_rows(step, self.trace.layers))
             gradients = GradientZeros(number, zeros["zeros"], zeros["elements"])
-            kept = KeptStep(step, lower(self.trace, step), PassCache(self.threads), gradients)
+            kept = KeptStep(step, self._lowered(step), PassCache(self.threads), gradients)
         self._steps[number] = kept  # as the newest
         self._forget(keep=1)
         return kept
@@ -301,12 +321,17 @@ class KeptSteps:
             )
         if chips not in kept.dealt:
             kept.dealt[chips] = [
-                Share(
-                    step, lower(self.trace, step, batch_size=-(-(sequences - chip) // chips)), PassCache(self.threads)
-                )
+                Share(step, self._lowered(step, chips, chip), PassCache(self.threads))
                 for chip, step in enumerate(dealt(kept.step, chips))
             ]
         return kept.dealt[chips]
+
+    def _lowered(self, step: Step, chips: int = 1, chip: int = 0) -> Workload:
+        """Lower a step, or the share of one of some chips."""
+        sequences = -(-(self.trace.batch_size - chip) // chips)
+        workload = lower(self.trace, step, self._structures.get((chips, chip)), sequences)
+        self._structures[chips, chip] = workload.structure
+        return workload
 
     def _forget(self, keep: int) -> None:
         while len(self._steps) > keep and self.nbytes > self.most_bytes:

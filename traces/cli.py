@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from traces.application_commands import COMMANDS
+from traces.completion import complete_trace
+from traces.job_progress import QUIET_SECONDS, progress
 from traces.policy_command import policies
 from traces.record_commands import record
 
@@ -18,9 +20,10 @@ for command in COMMANDS:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), shell_complete=complete_trace)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, of all steps, and nothing else.")
-def inspect(file: Path, as_json: bool) -> None:
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+def inspect(file: Path, as_json: bool, quiet: bool) -> None:
     """Show what the trace FILE holds: the run, its layers and steps, and where its zeros are.
 
     Every array is read and checked on the way, so a damaged file is refused.
@@ -28,8 +31,8 @@ def inspect(file: Path, as_json: bool) -> None:
     from traces.inspection import gather, show
     from traces.trace import Trace
 
-    with Trace(file) as trace:
-        facts = gather(trace)
+    with Trace(file) as trace, progress(quiet, "steps", QUIET_SECONDS) as observer:
+        facts = gather(trace, observer)
     if as_json:
         click.echo(json.dumps(facts, indent=2, allow_nan=False))
         return

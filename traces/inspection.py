@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from traces import statistics
@@ -30,8 +30,14 @@ _SUMMARY_KEYS = (
 )
 
 
-def gather(trace: Trace) -> dict[str, Any]:
+def gather(trace: Trace, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
     """Read a whole trace, one step at a time, and say what it holds.
+
+    Parameters
+    ----------
+    trace : Trace
+    progress : callable, optional
+        Called with (steps read, all of them).
 
     Returns
     -------
@@ -47,6 +53,8 @@ def gather(trace: Trace) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     masks: list[dict[str, Any]] = []
     for step in trace:
+        if progress is not None:
+            progress(len(steps), len(trace))
         measured = statistics.step_rows(step, trace.layers)
         rows += measured
         masks += _mask_rows(step)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from traces.completion import complete_trace
+
 
 @click.command("import")
 @click.argument("source", type=click.Path(path_type=Path))
@@ -19,8 +21,9 @@ import click
     help="Of a DNNsim folder: its trace_params.csv.  [default: in the folder, or in ../../models/NET]",
 )
 @click.option("--force", is_flag=True, help="Replace an existing trace at --out.")
+@click.option("--quiet", is_flag=True, help="Do not tell what the trace holds.")
 def import_data(
-    source: Path, out: Path, columns: int | None, layers: tuple[str, ...], params: Path | None, force: bool
+    source: Path, out: Path, columns: int | None, layers: tuple[str, ...], params: Path | None, force: bool, quiet: bool
 ) -> None:
     """Make a trace of SOURCE, so that all else works on it.
 
@@ -45,6 +48,8 @@ def import_data(
             given = "--layer" if layers else "--params"
             raise InputError.of(given, "this option with a matrix", f"{given} with a DNNsim folder alone")
         import_matrix(source, out, DEFAULT_COLUMNS if columns is None else columns)
+    if quiet:
+        return
     with Trace(out) as trace:
         zeros = total(trace_rows(trace))["sparsity"]
         counts = f"{_count(len(trace.layers), 'layer')}, {_count(len(trace), 'step')}"
@@ -53,7 +58,7 @@ def import_data(
 
 
 @click.command("export")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), shell_complete=complete_trace)
 @click.option("--step", type=int, default=None, help="The recorded step; may be left out where there is one.")
 @click.option("--layer", required=True, help="The layer.")
 @click.option("--product", required=True, help="gates_x, gates_h, dh, dx, dW or dU; of a linear layer y, dx or dW.")
@@ -65,8 +70,9 @@ def import_data(
     help="A file that ends in .npy, .mtx or .npz (scipy sparse); any other name is a DNNsim folder.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing file at --to.")
+@click.option("--quiet", is_flag=True, help="Do not tell the file's name.")
 def export_data(
-    file: Path, step: int | None, layer: str, product: str, time: int | None, to: Path, force: bool
+    file: Path, step: int | None, layer: str, product: str, time: int | None, to: Path, force: bool, quiet: bool
 ) -> None:
     """Write the mask of a product's skip operand, of the trace FILE, for another program.
 
@@ -93,7 +99,8 @@ def export_data(
             if time is not None:
                 raise InputError.of("--time", f"{time} with a DNNsim folder", "--time with a matrix file alone")
             export_dnnsim(trace, step, layer, product, to)
-    click.echo(str(to))
+    if not quiet:
+        click.echo(str(to))
 
 
 def _count(number: int, noun: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-WIDTH = 100
+WIDTH = 80
 
 
 @click.command()
@@ -28,12 +28,16 @@ def _told(policy: dict[str, Any]) -> str:
     """Write a policy as a paragraph, its parameters indented."""
     first = f"{policy['kind']}: {policy['summary']}".replace("``", "")
     lines = textwrap.wrap(first, WIDTH, subsequent_indent="  ")
-    lines.append(f"  known from: {policy['source']}")
+    lines += _part(f"known from: {policy['source']}")
     if policy["changes_values"]:
-        lines.append("  changes values that stay")
+        lines += _part("changes values that stay")
     for parameter in policy["parameters"]:
         default = "" if parameter["required"] else f", default {json.dumps(parameter['default'])}"
-        lines.append(f"  {parameter['name']} ({parameter['values']}{default})")
+        lines += _part(f"{parameter['name']} ({parameter['values']}{default})")
         told = parameter["description"].replace("``", "")
         lines += textwrap.wrap(told, WIDTH, initial_indent="      ", subsequent_indent="      ")
     return "\n".join(lines)
+
+
+def _part(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ")

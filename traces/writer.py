@@ -17,7 +17,6 @@ import os
 import platform
 import shutil
 import time
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -344,7 +343,7 @@ class TraceWriter:
 
 
 def _encoded(arrays: Sequence[tuple[str, Array]]) -> list[tuple[Member, bytes]]:
-    return [encode(name, array, zlib.Z_RLE) for name, array in arrays]
+    return [encode(name, array, runs_only=True) for name, array in arrays]
 
 
 def _array(tensor: BitMask | Floats) -> Array:

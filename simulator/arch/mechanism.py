@@ -45,6 +45,11 @@ class PassMasks:
     recorded: bool = True
     tally: tuple[Counts, Counts] | None = None
 
+    @property
+    def positions(self) -> int:
+        """K."""
+        return int(self.words.shape[1])
+
 
 @dataclass(frozen=True)
 class PassCounts:

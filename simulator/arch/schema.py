@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from math import gcd
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -180,7 +181,7 @@ class Architecture(Part):
         alone = {name for name, one in (("arrays", self.arrays == 1), ("chips", self.chips.count == 1)) if one}
         return {key: value for key, value in self.to_dict().items() if key not in alone}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the resolved machine as canonical JSON, without its description.
 

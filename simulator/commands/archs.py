@@ -8,6 +8,7 @@ import textwrap
 import click
 
 from simulator.arch import Architecture, Mechanism, arch_names, dram_energy_row, load_arch, load_dram_standard
+from simulator.commands.completion import complete_machine
 from simulator.energy import load_energy_table
 from traces.errors import InputError, Problem
 
@@ -32,8 +33,9 @@ def archs(as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-def validate(files: tuple[str, ...]) -> None:
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_machine)
+@click.option("--quiet", is_flag=True, help="Tell problems alone.")
+def validate(files: tuple[str, ...], quiet: bool) -> None:
     """Check machine files (or shipped names), with the energy tables and DRAM standards that they name.
 
     Prints a line with the digest for each good machine and every problem of the others; exits with 2 if there
@@ -48,7 +50,8 @@ def validate(files: tuple[str, ...]) -> None:
         except InputError as error:
             problems += error.problems
         else:
-            click.echo(f"ok  {file}  {arch.name}  {arch.digest}")
+            if not quiet:
+                click.echo(f"ok  {file}  {arch.name}  {arch.digest}")
     if problems:
         raise InputError(problems)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simulator.commands.completion import complete_machine, complete_trace
+from simulator.commands.progress import QUIET_SECONDS, progress
 from traces.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,8 +24,22 @@ PLOT_DPI = 150
 
 
 @click.command("break-even", context_settings={"max_content_width": 100})
-@click.option("--arch", "machine", required=True, metavar="NAME|FILE.yaml", help="A shipped machine or a file.")
-@click.option("--trace", "trace_file", required=True, metavar="FILE.npz", help="A trace: its shapes are replayed.")
+@click.option(
+    "--arch",
+    "machine",
+    required=True,
+    metavar="NAME|FILE.yaml",
+    help="A shipped machine or a file.",
+    shell_complete=complete_machine,
+)
+@click.option(
+    "--trace",
+    "trace_file",
+    required=True,
+    metavar="FILE.npz",
+    help="A trace: its shapes are replayed.",
+    shell_complete=complete_trace,
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the machine.")
 @click.option(
     "--steps",
@@ -77,12 +92,12 @@ def break_even(
             raise InputError.of("--plot", repr(plot_file), f"a file that ends in {', '.join(PLOT_SUFFIXES)}")
         check_writable(plot_file)
     arch, trace, steps = read_inputs(machine, overrides, trace_file, step_range)
-    with trace, replays_done(quiet) as progress:
+    with trace, replays_done(quiet) as observer:
         if steps is None and trace.steps:
             steps = (trace.steps[-1], None)
         report = simulate(arch, trace, steps=steps) if trace.steps else None
         found = find_break_even(
-            arch, trace, report=report, points=points, time_steps=time_steps, seed=seed, progress=progress
+            arch, trace, report=report, points=points, time_steps=time_steps, seed=seed, progress=observer
         )
     if plot_file is not None:
         _draw(found, Path(plot_file))
@@ -93,15 +108,9 @@ def break_even(
 
 @contextmanager
 def replays_done(quiet: bool) -> Iterator[Progress | None]:
-    """Count replays on stderr, if that is a terminal; how many it will take is not known before."""
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.status import Status
-
-    with Status("break-even: replaying", console=Console(stderr=True)) as status:
-        yield lambda done: status.update(f"break-even: {done} shares of zeros replayed")
+    """Count replays on stderr; how many it will take is not known before."""
+    with progress(quiet, "shares of zeros replayed", QUIET_SECONDS) as observer:
+        yield None if observer is None else lambda done: observer(done, None)
 
 
 def _json(found: BreakEven) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simulator.commands.completion import complete_report
 from traces.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -20,13 +21,13 @@ DIGESTS, DIGEST_DIGITS = ("arch_digest", "trace_sha256"), 12
 
 
 @click.command("compare", context_settings={"max_content_width": 100})
-@click.argument("runs", nargs=-1, required=True, metavar="A B ...")
+@click.argument("runs", nargs=-1, required=True, metavar="A B ...", shell_complete=complete_report)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def compare(runs: tuple[str, ...], form: str) -> None:
     """Say what changed from A to B (and to each further run), by how much, and because of what.
 
-    A run is a report.json of `simulate --out`, or RESULTS.csv:KEY, a row of `skipstone sweep` by its key or the first
-    digits of it. Exit codes: 0 done, 2 the input is at fault, 1 a bug.
+    A run is a report.json of `simulate --out`, or RESULTS.csv:KEY (or .parquet), a row of `skipstone sweep` by its key
+    or the first digits of it. Exit codes: 0 done, 2 the input is at fault, 1 a bug.
     """
     from simulator.commands.simulate import print_text
     from simulator.explore.compare import compare as set_beside

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simulator.commands.completion import complete_machine, complete_trace
 from traces.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -18,8 +19,17 @@ WIDTH = 80
 
 
 @click.command("explain", context_settings={"max_content_width": 100})
-@click.option("--arch", "machine", required=True, metavar="NAME|FILE.yaml", help="A shipped machine or a file.")
-@click.option("--trace", "trace_file", required=True, metavar="FILE.npz", help="The trace.")
+@click.option(
+    "--arch",
+    "machine",
+    required=True,
+    metavar="NAME|FILE.yaml",
+    help="A shipped machine or a file.",
+    shell_complete=complete_machine,
+)
+@click.option(
+    "--trace", "trace_file", required=True, metavar="FILE.npz", help="The trace.", shell_complete=complete_trace
+)
 @click.option("--step", type=int, metavar="N", help="The recorded step; by default the last.")
 @click.option("--layer", metavar="NAME", help="Only the products of this layer.")
 @click.option("--product", metavar="NAME", help="Only the products of this name, such as dW.")
@@ -27,6 +37,7 @@ WIDTH = 80
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the machine. Can be repeated."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--quiet", is_flag=True, help="No note on stderr where kernels must be compiled.")
 def explain(
     machine: str,
     trace_file: str,
@@ -35,6 +46,7 @@ def explain(
     product: str | None,
     overrides: tuple[str, ...],
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """Say which mapping the planner chose for each product of a step, which was second, and why.
 

@@ -13,12 +13,15 @@ import click
 from traces.errors import InputError
 
 if TYPE_CHECKING:
-    from simulator.explore.frontier import Frontier
+    from collections.abc import Sequence
+
+    from simulator.explore.frontier import Frontier, Objective
     from simulator.explore.rows import ResultTable
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 PLOT_DPI = 150
 KEY_DIGITS = 10
+OF_QUALITY = ("quality", "quality_loss")
 DEFAULT_OBJECTIVES = ("cycles_total", "energy_total_pj")
 
 
@@ -43,7 +46,8 @@ DEFAULT_OBJECTIVES = ("cycles_total", "energy_total_pj")
     "--per",
     multiple=True,
     metavar="COLUMN",
-    help="Compare only rows that agree here; can be repeated. Default: trace and steps, where the table has them.",
+    help="Compare only rows that agree here; can be repeated. Default: trace and steps, where the table has them; "
+    "phase where the objectives are about quality, for then the trace is a choice.",
 )
 @click.option("--plot", "plot_file", metavar="FILE.svg", help="Draw the first two objectives (.png, .svg or .pdf).")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
@@ -60,7 +64,7 @@ def frontier(
     """Find the rows of RESULTS.csv that no other row beats in every objective.
 
     A row is dropped if another one is nowhere worse and somewhere better by more than the tolerance; ties are kept.
-    Exit codes: 0 done, 2 the input is at fault, 1 a bug.
+    Parquet does as well as CSV. Exit codes: 0 done, 2 the input is at fault, 1 a bug.
     """
     from simulator.commands.simulate import print_text
     from simulator.explore.frontier import Objective
@@ -76,15 +80,22 @@ def frontier(
             raise InputError.of("--plot", "one objective", "two or more, which can be drawn against each other")
         check_writable(plot_file)
     table = read_table(results)
-    found = find(table, wanted, tolerance, per or [name for name in ("trace", "steps") if name in table.columns])
+    found = find(table, wanted, tolerance, per or compared_per(table, wanted))
     if plot_file is not None:
         _draw(found, Path(plot_file))
         if not quiet:
             click.echo(f"wrote {plot_file}", err=True)
-    print_text({"table": _table, "csv": _csv, "json": _json}[form](found, table))
+    print_text({"table": frontier_table, "csv": _csv, "json": _json}[form](found, table))
 
 
-def _table(found: Frontier, table: ResultTable) -> str:
+def compared_per(table: ResultTable, objectives: Sequence[Objective]) -> list[str]:
+    """Say which rows are compared: those of the same trace and steps, unless quality makes the trace a choice."""
+    about_quality = any(objective.column in OF_QUALITY for objective in objectives)
+    return [name for name in (("phase",) if about_quality else ("trace", "steps")) if name in table.columns]
+
+
+def frontier_table(found: Frontier, table: ResultTable) -> str:
+    """Write a frontier for reading."""
     from simulator.explore.measures import said
     from simulator.explore.text_table import text_table
 
@@ -92,7 +103,7 @@ def _table(found: Frontier, table: ResultTable) -> str:
     measures = [objective.column for objective in found.objectives]
     settings = [name for name in table.varied_axes or found.per if name not in measures]
     texts = [*key, *settings]
-    head = [*texts, *(str(objective) for objective in found.objectives)]
+    head = [*texts, *(str(objective).replace(":", "\n:") for objective in found.objectives)]
     rows = [
         [row[name][:KEY_DIGITS] if name == "key" else row[name] or "-" for name in texts]
         + [said(name, float(row[name])) for name in measures]
@@ -104,7 +115,7 @@ def _table(found: Frontier, table: ResultTable) -> str:
     lines += ["", f"{len(found.kept)} of {len(found.considered)} rows, which no other one beats{within}{apart}."]
     missing = found.without + table.left_out
     if missing:
-        lines.append(f"{missing} left out: invalid, or without one of the objectives.")
+        lines.append(f"{missing} left out: invalid, infeasible, or without one of the objectives.")
     return "\n".join(lines) + "\n"
 
 

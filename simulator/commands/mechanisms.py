@@ -11,7 +11,7 @@ import click
 import simulator.skipping  # noqa: F401 - defines, and so registers, the shipped mechanisms
 from simulator.arch import Mechanism
 
-WIDTH = 100
+WIDTH = 80
 
 
 @click.command()
@@ -80,9 +80,14 @@ def _values(about: dict[str, Any], definitions: dict[str, Any]) -> str:
 
 def _told(mechanism: dict[str, Any]) -> str:
     """Write a mechanism as a paragraph, its parameters indented."""
-    lines = [f"{mechanism['name']}: {mechanism['summary']}", f"  known from: {mechanism['literature']}"]
+    lines = textwrap.wrap(f"{mechanism['name']}: {mechanism['summary']}", WIDTH, subsequent_indent="  ")
+    lines += _part(f"known from: {mechanism['literature']}")
     for parameter in mechanism["parameters"]:
         default = "" if parameter["required"] else f", default {json.dumps(parameter['default'])}"
-        lines.append(f"  {parameter['name']} ({parameter['values']}{default})")
+        lines += _part(f"{parameter['name']} ({parameter['values']}{default})")
         lines += textwrap.wrap(parameter["description"], WIDTH, initial_indent="      ", subsequent_indent="      ")
     return "\n".join(lines)
+
+
+def _part(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ")

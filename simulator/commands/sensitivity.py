@@ -38,7 +38,7 @@ READ_AS = (
 )
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def sensitivity(results: str, measures: tuple[str, ...], axes: tuple[str, ...], form: str) -> None:
-    """Say which axis of the space in RESULTS.csv moves which measure, and how much.
+    """Say which axis of the space in RESULTS.csv (or Parquet) moves which measure, and how much.
 
     Exit codes: 0 done, 2 the input is at fault, 1 a bug.
     """
@@ -66,13 +66,14 @@ def _lines(measure: str, found: Sequence[Sensitivity]) -> list[str]:
     def share(value: float | None) -> str:
         return "-" if value is None else numbers.percent(value)
 
-    rows = []
+    rows, steps = [], list[str]()
     for one in found:
-        where, step = one.largest, ["-", "-"]
-        if where is not None:
-            step = [f"{where.worse or '-'} to {where.better or '-'}"]
-            step.append(f"{said(measure, where.larger)} to {said(measure, where.smaller)}")
         changes = [share(one.mean_change), share(one.largest_change)]
-        rows.append([one.axis, str(one.levels), str(one.pairs), *changes, share(one.share), *step])
-    head = [numbers.plain(measure), "levels", "pairs", "mean", "largest", "variance", "largest: axis", "measure"]
-    return text_table(head, rows)
+        rows.append([one.axis, str(one.levels), str(one.pairs), *changes, share(one.share)])
+        where = one.largest
+        if where is not None:
+            settings = f"{numbers.plain(one.axis)} {where.worse or '-'} to {where.better or '-'}"
+            values = f"{said(measure, where.larger)} to {said(measure, where.smaller)}"
+            steps += textwrap.wrap(f"largest: {settings}: {values}", WIDTH, subsequent_indent="  ")
+    head = [numbers.plain(measure), "levels", "pairs", "mean", "largest", "variance"]
+    return [*text_table(head, rows), *steps]

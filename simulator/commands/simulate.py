@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from simulator.commands.completion import complete_machine, complete_trace
+from simulator.commands.progress import QUIET_SECONDS
+from simulator.commands.progress import progress as progress_of_job
 from traces.errors import InputError, Problem, nearest
 
 if TYPE_CHECKING:
     from simulator.arch import Architecture
-    from simulator.engine import EngineName
+    from simulator.engine import EngineName, Window
     from simulator.report import Report
     from simulator.run import Steps
     from simulator.values import ValueTally
@@ -24,21 +25,41 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-QUIET_SECONDS = 2.0  # a run that takes no longer shows no progress
+
+def _engines(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from simulator.engine import ENGINES
+
+    return [name for name in ENGINES if name.startswith(incomplete)]
 
 
 def _known_engine(context: click.Context, parameter: click.Parameter, name: str) -> EngineName:
     """Check the engine's name against those there are, which are imported only now."""
     from simulator.engine import ENGINES
 
+    if context.resilient_parsing:  # somebody completes the line
+        return cast("EngineName", name)
     if name not in ENGINES:
         raise InputError.of("--engine", repr(name), "one of " + ", ".join(ENGINES), nearest(name, ENGINES))
     return cast("EngineName", name)
 
 
 @click.command("simulate", context_settings={"max_content_width": 100})
-@click.option("--arch", "machine", required=True, metavar="NAME|FILE.yaml", help="A shipped machine or a file.")
-@click.option("--trace", "trace_file", required=True, metavar="FILE.npz", help="The trace to replay.")
+@click.option(
+    "--arch",
+    "machine",
+    required=True,
+    metavar="NAME|FILE.yaml",
+    help="A shipped machine or a file.",
+    shell_complete=complete_machine,
+)
+@click.option(
+    "--trace",
+    "trace_file",
+    required=True,
+    metavar="FILE.npz",
+    help="The trace to replay, or its URL.",
+    shell_complete=complete_trace,
+)
 @click.option(
     "--out",
     "folder",
@@ -57,6 +78,7 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
     "--engine",
     callback=_known_engine,
     metavar="compiled|event",
+    shell_complete=_engines,
     default="compiled",
     show_default=True,
     help="What walks the plan; all engines give the same counts and times.",
@@ -83,6 +105,21 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
     help="Also find the share of zeros from which on skipping pays here: some twenty more replays.",
 )
 @click.option("--timeline", metavar="FILE.json", help="Write what each unit did when, for ui.perfetto.dev.")
+@click.option(
+    "--html", "page", metavar="FILE.html", help="Write the report as one page for a browser, without network."
+)
+@click.option(
+    "--timeline-cycles",
+    "cycle_range",
+    metavar="A:B",
+    help="Of the timeline only the cycles of the run from A up to, not with, B.",
+)
+@click.option("--waves", metavar="FILE.vcd", help="Write one pass of the first step cycle by cycle, for wave viewers.")
+@click.option(
+    "--waves-pass",
+    metavar="PASS",
+    help="Which pass, as the timeline names them: 'lstm0 dh t=3:2'. Default: the first with recorded zeros in dG.",
+)
 @click.option("--verbose", is_flag=True, help="Also print the area by component, and what must be known of it.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
 def simulate(
@@ -97,6 +134,10 @@ def simulate(
     check_values: bool,
     wants_break_even: bool,
     timeline: str | None,
+    page: str | None,
+    cycle_range: str | None,
+    waves: str | None,
+    waves_pass: str | None,
     verbose: bool,
     quiet: bool,
 ) -> None:
@@ -104,22 +145,28 @@ def simulate(
 
     Results go to stdout, progress and notes to stderr. Exit codes: 0 done, 2 the input is at fault, 1 a bug.
     """
+    from simulator.commands.waves import find_pass, write_pass
     from simulator.report.files import check_writable, make_folder
     from simulator.run import simulate as replay
 
+    window = _window(timeline, cycle_range)
+    if waves_pass is not None and waves is None:
+        raise InputError.of("--waves-pass", "no --waves", "--waves FILE.vcd beside it")
     arch, trace, steps = read_inputs(machine, overrides, trace_file, step_range)
     # What could not be written is told before the run, not after it.
-    if timeline is not None:
-        check_writable(timeline)
     if folder is not None:
-        make_folder(folder)
+        make_folder(folder)  # first, for the others may go into it
+    for file in (timeline, waves, page):
+        if file is not None:
+            check_writable(file)
     with trace:
-        with _Progress(quiet) as progress:
+        chosen = None if waves is None else find_pass(arch, trace, steps, waves_pass)
+        with progress_of_job(quiet, "steps", QUIET_SECONDS) as progress:
             settings: dict[str, Any] = {
                 "steps": steps,
                 "baseline": not no_baseline,
                 "engine": engine,
-                "record_intervals": timeline is not None,
+                "record_intervals": timeline is not None and (window or True),
                 "progress": progress,
             }
             if check_values:
@@ -135,11 +182,37 @@ def simulate(
         from simulator.report.timeline import write_timeline
 
         written.append(write_timeline(report, timeline))
+    if page is not None:
+        written.append(_write_page(report, page, str(trace.path)))
+    if waves is not None and chosen is not None:
+        wave_file, note = write_pass(arch, *chosen, waves)
+        written.append(wave_file)
+        if not quiet:
+            click.echo(f"note: {note}", err=True)
     if folder is not None:
         written += _write_all(report, Path(folder), verbose)
     if not quiet:
         _say_notes(report, written, with_remarks=form != "table")
     print_text(_table(report, verbose) if form == "table" else _FORMS[form](report))
+
+
+def _window(timeline: str | None, text: str | None) -> Window | None:
+    """Read the cycles of the timeline."""
+    from simulator.engine import WHOLE
+
+    if text is None:
+        return None
+    if timeline is None:
+        raise InputError.of("--timeline-cycles", "no --timeline", "--timeline FILE.json beside it")
+    first, colon, last = text.replace("_", "").replace(",", "").partition(":")
+    try:
+        window = (int(first or "0"), int(last) if last.strip() else WHOLE[1])
+        if not colon or not 0 <= window[0] < window[1]:
+            raise ValueError
+    except ValueError:
+        expected = "A:B, two cycles of the run (first:last, the last left out)"
+        raise InputError.of("--timeline-cycles", repr(text), expected, "for example 100000:120000") from None
+    return window
 
 
 def _checked(arch: Architecture, trace: Trace, settings: dict[str, Any]) -> tuple[Report, ValueTally]:
@@ -174,6 +247,7 @@ def read_inputs(
     from simulator.arch import load_arch
     from simulator.run import step_range as read_range
     from traces import Trace
+    from traces.remote import local_file
 
     problems: list[Problem] = []
 
@@ -186,7 +260,7 @@ def read_inputs(
 
     steps = None if step_range is None else attempt(lambda: read_range(step_range))
     arch = attempt(lambda: load_arch(machine, overrides))
-    trace = attempt(lambda: Trace(trace_file))
+    trace = attempt(lambda: Trace(local_file(trace_file)))
     if arch is None or trace is None or problems:
         if trace is not None:
             trace.close()
@@ -228,6 +302,17 @@ def _write_all(report: Report, folder: Path, verbose: bool) -> list[Path]:
     return [write_text_atomically(folder / name, text) for name, text in texts.items()]
 
 
+def _write_page(report: Report, path: str, trace_file: str) -> Path:
+    """Write the page of the run, with the command line that makes it."""
+    from simulator.commands.provenance import command_line
+    from simulator.report.files import write_text_atomically
+    from simulator.report.html import Provenance, run_page
+    from simulator.report.saved import saved
+
+    provenance = Provenance(command_line(), (("trace file", trace_file),))
+    return write_text_atomically(path, run_page(saved(report), provenance))
+
+
 def _say_notes(report: Report, written: list[Path], with_remarks: bool) -> None:
     """Say on stderr what was written, and what the table on stdout would have remarked."""
     from simulator.report.summary import remarks
@@ -254,39 +339,3 @@ def print_text(text: str) -> None:
         if not isinstance(error, BrokenPipeError):
             found = error.strerror or str(error)
             raise InputError.of("stdout", found, "an output that can be written") from None
-
-
-class _Progress:
-    """A bar of steps on stderr, if that is a terminal, and only for runs that take a while."""
-
-    def __init__(self, quiet: bool) -> None:
-        self._wanted = not quiet and sys.stderr is not None and sys.stderr.isatty()
-        self._begin = time.monotonic()
-        self._show: Callable[[int, int], None] | None = None
-        self._stop: Callable[[], None] | None = None
-
-    def __enter__(self) -> Callable[[int, int], None] | None:
-        return self._tell if self._wanted else None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._stop is not None:
-            self._stop()
-
-    def _tell(self, done: int, total: int) -> None:
-        if self._show is None and time.monotonic() - self._begin >= QUIET_SECONDS and done < total:
-            self._start(total)
-        if self._show is not None:
-            self._show(done, total)
-
-    def _start(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("steps"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        task = bar.add_task("steps", total=total)
-        bar.start()
-        self._show = lambda done, of: bar.update(task, completed=done, total=of)
-        self._stop = bar.stop

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from simulator.commands.progress import progress
+
 
 @click.command("sram")
 @click.option("--node", "nodes", multiple=True, required=True, type=int, help="Node in nanometres; may be repeated.")
@@ -16,7 +18,7 @@ import click
 @click.option("--port-bits", default=64, show_default=True, help="Bits of an access.")
 @click.option("--banks", default=1, show_default=True, help="Banks of each memory; a power of two.")
 @click.option("--python", default=sys.executable, help="An interpreter that has hwcomponents-cacti. Default: this one.")
-@click.option("--out", default=None, help="The file. Default: one in the user's cache folder.")
+@click.option("--out", default=None, metavar="FILE.csv", help="The file. Default: one in the user's cache folder.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def sram(
     nodes: tuple[int, ...],
@@ -39,11 +41,12 @@ def sram(
     sizes = sorted(set(sizes_kib or cacti.CAPACITIES_KIB))
     memories = [cacti.Memory(node, kib * 1024, port_bits, banks) for node in chosen for kib in sizes]
     path = Path(out) if out else cacti.cache_file(chosen, port_bits, banks)
-    runner, answers = cacti.run_in_a_process(python), []
-    for done, memory in enumerate(memories, start=1):
-        answers.append(cacti.ask(memory, runner))
-        if not quiet:
-            click.echo(f"{done}/{len(memories)}  {memory.capacity_bytes // 1024} KiB at {memory.node_nm} nm", err=True)
+    runner, answers = cacti.run_in_a_process(python), list[cacti.Answer]()
+    with progress(quiet, "memories") as observer:
+        for done, memory in enumerate(memories, start=1):
+            answers.append(cacti.ask(memory, runner))
+            if observer is not None:
+                observer(done, len(memories))
     cacti.rising(answers)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

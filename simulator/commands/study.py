@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 
 import click
 
@@ -50,7 +51,8 @@ def paper(
         done = Results(out).rows
         for group in groups:
             missing = sum(run.key not in done for run in group.runs)
-            click.echo(f"{group.name:14s} {len(group.runs):4d} runs, {missing} to do: {group.title}")
+            told = f"{group.name:14s} {len(group.runs):4d} runs, {missing} to do: {group.title}"
+            click.echo(textwrap.fill(told, 80, subsequent_indent=" " * 15))
         return
     with progress(quiet, "runs") as observer:
         outcome = run_study(groups, out, workers or usable_cpus(), observer, keep_traces)

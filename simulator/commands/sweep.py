@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simulator.commands.progress import duration, progress
+from simulator.commands.completion import complete_space
+from simulator.commands.progress import QUIET_SECONDS, duration, progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,35 +17,54 @@ if TYPE_CHECKING:
 
 
 @click.command("sweep")
-@click.argument("space")
-@click.option("--out", default=None, help="Folder for results.csv, and for the store.  [required but for --dry-run]")
-@click.option("--store", default=None, help="Folder of outcomes that sweeps may share; default: store in --out.")
+@click.argument("space", shell_complete=complete_space)
+@click.option(
+    "--out",
+    default=None,
+    metavar="DIR",
+    help="Folder for results.csv, and for the store.  [required but for --dry-run]",
+)
+@click.option(
+    "--store", default=None, metavar="DIR", help="Folder of outcomes that sweeps may share; default: store in --out."
+)
 @click.option("--format", "file_format", type=click.Choice(["csv", "parquet"]), default="csv", help="Of the table.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes; default: one per core.")
+@click.option("--scheduler", default=None, metavar="tcp://HOST:PORT", help="Use the workers of a Dask cluster instead.")
 @click.option("--dry-run", is_flag=True, help="Tell points, reasons and about the time, and write nothing.")
 @click.option("--quiet", is_flag=True, help="No progress and no list of invalid points.")
 def sweep(
-    space: str, out: str | None, store: str | None, file_format: str, workers: int | None, dry_run: bool, quiet: bool
+    space: str,
+    out: str | None,
+    store: str | None,
+    file_format: str,
+    workers: int | None,
+    scheduler: str | None,
+    dry_run: bool,
+    quiet: bool,
 ) -> None:
     """Replay traces on many machines, to one tidy table.
 
     SPACE is a space file, or the name of a shipped one such as depth_refill. Invalid combinations are rows
     with a status and the reason. Every outcome is kept in a store as it comes: after Ctrl-C or a kill, the same
     command goes on where it was, and a space that has grown evaluates only what is new. The table's bytes depend
-    neither on --workers nor on what the store had.
+    neither on --workers or --scheduler nor on what the store had.
     """
     from simulator.explore import forecast, load_space, run_sweep
 
     described = load_space(space)
     if dry_run:
-        _tell_forecast(forecast(described, out, workers, store=store))
+        with progress(quiet, "points measured", QUIET_SECONDS) as observer:
+            ahead = forecast(described, out, workers, store=store, scheduler=scheduler, progress=observer)
+        _tell_forecast(ahead)
         return
     if out is None:
         raise click.UsageError("Missing option '--out'.")
     with progress(quiet, "points") as observer:
-        outcome = run_sweep(described, out, workers, observer, store=store, file_format=file_format)
+        outcome = run_sweep(
+            described, out, workers, observer, store=store, file_format=file_format, scheduler=scheduler
+        )
     if not quiet:
-        _tell_invalid(outcome.invalid, err=True)
+        _tell_others(outcome.left_out, outcome.invalid, err=True)
     wrote = f"{len(outcome.rows)} rows in {outcome.path}"
     if outcome.signal_number:
         kept = wrote if outcome.unfinished < outcome.points else "nothing was written"
@@ -58,21 +78,23 @@ def sweep(
 def _tell_forecast(ahead: Forecast) -> None:
     invalid = sum(ahead.invalid.values())
     had = f", {ahead.kept} of them in the store" if ahead.kept else ""
-    click.echo(f"{_counted(ahead.points)} to replay{had}; {_counted(invalid)} invalid")
-    _tell_invalid(ahead.invalid, err=False)
+    left_out = sum(ahead.left_out.values())
+    out = f"; {_counted(left_out, 'combination')} left out" if left_out else ""
+    click.echo(f"{_counted(ahead.points)} to replay{had}; {_counted(invalid)} invalid{out}")
+    _tell_others(ahead.left_out, ahead.invalid, err=False)
     if ahead.left:
         each = " ".join(f"{1000 * seconds:.1f}" for seconds in ahead.measured_seconds)
         workers = min(ahead.workers, ahead.left)
         processes = "1 process" if workers == 1 else f"{workers} processes"
-        click.echo(
-            f"about {duration(ahead.seconds)} at most on {processes}: points spread over the space took {each} ms here"
-        )
+        click.echo(f"about {duration(ahead.seconds)} at most on {processes}: some points took {each} ms here")
 
 
-def _tell_invalid(invalid: Mapping[str, int], err: bool) -> None:
+def _tell_others(left_out: Mapping[str, int], invalid: Mapping[str, int], err: bool) -> None:
+    for rule, count in left_out.items():
+        click.echo(f"left out: {_counted(count, 'combination')}: {rule} does not hold", err=err)
     for reason, count in invalid.items():
         click.echo(f"invalid: {_counted(count)}: {reason}", err=err)
 
 
-def _counted(points: int) -> str:
-    return "1 point" if points == 1 else f"{points} points"
+def _counted(number: int, what: str = "point") -> str:
+    return f"1 {what}" if number == 1 else f"{number} {what}s"

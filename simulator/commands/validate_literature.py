@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simulator.commands.progress import QUIET_SECONDS, progress
+
 if TYPE_CHECKING:
     from simulator.validation import Table
 
@@ -16,14 +18,16 @@ SPARSELOOP = "Sparseloop, an analytical model, states 0.1 to 8 % (Wu et al., MIC
 
 @click.command("validate-literature")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def validate_literature(as_json: bool) -> None:
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+def validate_literature(as_json: bool, quiet: bool) -> None:
     """Recompute the published figures of other designs and print the error of each.
 
     Exit code 1 if a row is outside its tolerance without standing in DEVIATIONS.md.
     """
     from simulator.validation import literature, mean_error
 
-    tables = literature()
+    with progress(quiet, "designs", QUIET_SECONDS) as observer:
+        tables = literature(observer)
     outside = [row for table in tables for row in table.rows if not row.within and not row.deviation]
     if as_json:
         data = {"schema_version": 1, "mean_error": mean_error(tables), "tables": [t.to_dict() for t in tables]}

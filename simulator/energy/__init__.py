@@ -3,7 +3,7 @@
 from simulator.energy.area import AreaLine, AreaReport, area
 from simulator.energy.loading import load_energy_table
 from simulator.energy.price import COMPONENTS, EnergyLine, EnergyReport, price
-from simulator.energy.shares import energy_by, energy_delay_js
+from simulator.energy.shares import energy_by, energy_by_groups, energy_delay_js
 from simulator.energy.table import Area, EnergyTable, Price
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Price",
     "area",
     "energy_by",
+    "energy_by_groups",
     "energy_delay_js",
     "load_energy_table",
     "price",

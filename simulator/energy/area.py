@@ -109,6 +109,11 @@ class AreaReport:
         return sum(self.by_component().values())
 
     @property
+    def complete(self) -> bool:
+        """Whether no part of this machine is left out that is in others' totals: only then can two be compared."""
+        return self.left_out == (LEFT_OUT,)
+
+    @property
     def macs_per_mm2(self) -> float | None:
         """MACs of all arrays over the total area; None where the area of a MAC is not known."""
         known = {line.part for line in self.lines if line.component == "mac"}

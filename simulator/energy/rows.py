@@ -19,7 +19,7 @@ class Price:
     Attributes
     ----------
     row : str
-        The row of the table, such as ``dram.hbm2``; of several, joined by `` + ``.
+        The row of the table, such as ``dram.hbm2``; of several, joined by " + ".
     pj : float
         Energy of one operation in pJ.
     bits : int
@@ -58,7 +58,7 @@ class Area:
     Attributes
     ----------
     row : str
-        The row of the table, such as ``area.multiply.fp16``; of several, joined by `` x ``.
+        The row of the table, such as ``area.multiply.fp16``; of several, joined by " x ".
     mm2 : float
         Area of one part.
     source, verified, note

@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 from simulator.engine.activity import MOST_ROWS, Activity, ActivityBuilder, ProductKey, StepActivity
 from simulator.engine.chips import ChipStep, join_chips
-from simulator.engine.times import STALLS, UNITS, Interval, StepTimes
+from simulator.engine.times import STALLS, UNITS, WHOLE, Arrow, History, Interval, StepTimes, Window
 from simulator.mapping import Plan
 
 EngineName = Literal["compiled", "event"]
@@ -15,25 +15,29 @@ __all__ = [
     "MOST_ROWS",
     "STALLS",
     "UNITS",
+    "WHOLE",
     "Activity",
     "ActivityBuilder",
+    "Arrow",
     "ChipStep",
     "EngineName",
+    "History",
     "Interval",
     "ProductKey",
     "StepActivity",
     "StepTimes",
+    "Window",
     "join_chips",
     "run",
 ]
 
 
-def run(plan: Plan, engine: EngineName, record_intervals: bool = False) -> StepTimes:
-    """Walk a plan with one of the engines; only the event engine records intervals, so it is taken for them."""
-    if engine == "event" or record_intervals:
+def run(plan: Plan, engine: EngineName, window: Window | None = None) -> StepTimes:
+    """Walk a plan with one of the engines; within a window of cycles it is told what each unit did when."""
+    if engine == "event":
         from simulator.engine.event import run as run_event
 
-        return run_event(plan, record_intervals)
+        return run_event(plan, window)
     from simulator.engine.compiled import run as run_compiled
 
-    return run_compiled(plan)
+    return run_compiled(plan, window)

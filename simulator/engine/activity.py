@@ -7,13 +7,13 @@ one row for all steps, so that a run of any length takes no more memory than its
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from simulator.engine.times import STALLS, UNITS, Interval, StepTimes
+from simulator.engine.times import STALLS, UNITS, Arrow, History, Interval, StepTimes, Window
 from simulator.mapping import COUNTS, Count, Plan
 from simulator.workload import Phase
 from traces.errors import InputError
@@ -24,8 +24,8 @@ Bools = npt.NDArray[np.bool_]
 MOST_ROWS = 2**16
 """Rows beyond which steps are folded: some 40 MB for each machine of a run."""
 
-MOST_INTERVALS = 2**20
-"""Intervals that a run keeps for a timeline: some 300 MB, and more than a viewer shows at once."""
+MOST_INTERVALS = 2**21
+"""Intervals and arrows that a run keeps for a timeline: some 500 MB, and more than a viewer shows at once."""
 
 _LARGEST_INT64 = 2**63 - 1
 
@@ -81,7 +81,11 @@ class Activity:
     events : int
         Events that the engine handled.
     intervals : tuple of Interval
-        What each unit did when, if it was recorded.
+        What each of `UNITS` did when, if it was recorded.
+    history : History
+        What happened beside that, if it was recorded.
+    window : (first, last) or None
+        Cycles for which it was recorded, if it was.
     all_reduce_cycles : int
         For which the links between chips were busy.
     """
@@ -100,6 +104,8 @@ class Activity:
     step_counts: Int64s
     events: int
     intervals: tuple[Interval, ...]
+    history: History = field(default_factory=History)
+    window: Window | None = None
     all_reduce_cycles: int = 0
 
     @property
@@ -166,10 +172,13 @@ class ActivityBuilder:
     ----------
     most_rows : int
         Rows that are kept apart; a run with more of them is folded. A single step is never folded.
+    window : (first, last), optional
+        Cycles of the run for which steps tell what each unit did when.
     """
 
-    def __init__(self, most_rows: int = MOST_ROWS) -> None:
+    def __init__(self, most_rows: int = MOST_ROWS, window: Window | None = None) -> None:
         self._most_rows = most_rows
+        self._window = window
         self._rows: _Rows = _Apart()
         self._totals = [0] * len(COUNTS)
         self._busy = dict.fromkeys(UNITS, 0)
@@ -178,8 +187,18 @@ class ActivityBuilder:
         self._step_cycles: dict[int, int] = {}
         self._step_counts = array("q")
         self._intervals: list[Interval] = []
+        self._slices: list[Interval] = []
+        self._tiles: list[Interval] = []
+        self._arrows: list[Arrow] = []
         self._events = 0
         self._now = 0
+
+    @property
+    def window_of_next(self) -> Window | None:
+        """The window, in cycles of the step that is appended next; None if nothing is recorded of it."""
+        if self._window is None or self._window[1] <= self._now:
+            return None
+        return max(0, self._window[0] - self._now), self._window[1] - self._now
 
     def add(self, step: int, plan: Plan, times: StepTimes) -> None:
         """Append a step of a machine that runs alone."""
@@ -231,6 +250,8 @@ class ActivityBuilder:
             step_counts=np.array(self._step_counts, dtype=np.int64).reshape(-1, len(COUNTS)),
             events=self._events,
             intervals=tuple(self._intervals),
+            history=History(tuple(self._slices), tuple(self._tiles), tuple(self._arrows)),
+            window=self._window,
             all_reduce_cycles=self._all_reduce_cycles,
         )
 
@@ -242,13 +263,22 @@ class ActivityBuilder:
             )  # fmt: skip
 
     def _keep_intervals(self, times: StepTimes) -> None:
-        found = len(self._intervals) + len(times.intervals)
+        history, now = times.history, self._now
+        kept = len(self._intervals) + len(self._slices) + len(self._tiles) + len(self._arrows)
+        found = kept + len(times.intervals) + len(history)
         if found > MOST_INTERVALS:
             raise InputError.of(
                 "timeline", f"{found:,} intervals in {len(self._step_cycles) + 1} steps",
-                f"at most {MOST_INTERVALS:,}, which are kept in memory", "fewer steps, with --steps A:B",
+                f"at most {MOST_INTERVALS:,}, which are kept in memory",
+                "fewer steps, with --steps A:B, or fewer cycles, with --timeline-cycles A:B",
             )  # fmt: skip
-        self._intervals += [Interval(i.unit, i.name, i.start + self._now, i.end + self._now) for i in times.intervals]
+        for own, new in (
+            (self._intervals, times.intervals),
+            (self._slices, history.slices),
+            (self._tiles, history.tiles),
+        ):
+            own += [replace(i, start=i.start + now, end=i.end + now) for i in new]
+        self._arrows += [replace(a, from_cycle=a.from_cycle + now, to_cycle=a.to_cycle + now) for a in history.arrows]
 
 
 class _Apart:
@@ -259,7 +289,7 @@ class _Apart:
         self.count = 0
 
     def append(self, step: StepActivity, zeros: Bools, now: int) -> None:
-        slim = replace(step, times=replace(step.times, intervals=()))
+        slim = replace(step, times=replace(step.times, intervals=(), history=History()))
         self.steps.append((slim, zeros, now))
         self.count += len(step.keys)
 

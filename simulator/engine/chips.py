@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from simulator.arch import Architecture
 from simulator.engine.activity import ProductKey, StepActivity
-from simulator.engine.times import STALLS, Interval, StepTimes
+from simulator.engine.history import STALL_UNIT
+from simulator.engine.times import STALLS, Interval, StepTimes, Window
 from simulator.mapping import Count, Plan
 from traces.errors import InputError
 
@@ -120,7 +121,7 @@ def gradient_bytes(arch: Architecture, rows: int, columns: int, nonzero_rows: in
     return min(dense_bytes, -(-nonzero_rows * (row_bits + (rows - 1).bit_length()) // 8))
 
 
-def join_chips(arch: Architecture, chips: Sequence[ChipStep], record_intervals: bool = False) -> StepActivity:
+def join_chips(arch: Architecture, chips: Sequence[ChipStep], window: Window | None = None) -> StepActivity:
     """Join the chips of a step.
 
     Parameters
@@ -128,8 +129,8 @@ def join_chips(arch: Architecture, chips: Sequence[ChipStep], record_intervals: 
     arch : Architecture
     chips : sequence of ChipStep
         One for each chip; or one alone, which stands for all: then each works on a minibatch like it.
-    record_intervals : bool
-        Also tell what the links did when.
+    window : (first, last), optional
+        Also tell what the links did when, as far as it reaches into these cycles.
 
     Raises
     ------
@@ -154,10 +155,14 @@ def join_chips(arch: Architecture, chips: Sequence[ChipStep], record_intervals: 
         counts[one.product, Count.LINK_BYTES] += one.link_bytes
         stalls[one.product, ALL_REDUCE] += max(0, one.end - max(one.start, times.total_cycles))
         total = max(total, one.end)
-    intervals = times.intervals
-    if record_intervals:
+    history = times.history
+    if window is not None:
         named = [(f"{joined.keys[t.product].layer} {joined.keys[t.product].product}", t) for t in transfers]
-        intervals += tuple(Interval("link", f"{name} all-reduce", t.start, t.end) for name, t in named)
+        told = [Interval("link", f"{name} all-reduce", t.start, t.end) for name, t in named]
+        if total > times.total_cycles:
+            told.append(Interval(STALL_UNIT, STALLS[ALL_REDUCE], times.total_cycles, total))
+        seen = (i for i in told if i.start < window[1] and i.end > window[0])
+        history = replace(history, slices=(*history.slices, *seen))
     commands = {name: done * (count if len(chips) == 1 else 1) for name, done in times.dram_commands.items()}
     times = replace(
         times,
@@ -165,7 +170,7 @@ def join_chips(arch: Architecture, chips: Sequence[ChipStep], record_intervals: 
         stalls=stalls,
         dram_commands=commands,
         all_reduce_cycles=sum(t.end - t.start for t in transfers),
-        intervals=intervals,
+        history=history,
     )
     return replace(joined, counts=counts, times=times)
 

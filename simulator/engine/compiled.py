@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.engine.times import DeadlockError, Moments, StepTimes, summarize
+from simulator.engine.times import DeadlockError, Moments, StepTimes, Window, summarize
 from simulator.mapping.plan import Plan
 from simulator.memory import TimingDram
 
 
-def run(plan: Plan) -> StepTimes:
+def run(plan: Plan, window: Window | None = None) -> StepTimes:
     """Walk a plan and return its times: those of `event.run`, to the last count.
+
+    Parameters
+    ----------
+    plan : Plan
+    window : (first, last), optional
+        Also return what each unit did when, from the first cycle up to, not with, the last.
 
     Raises
     ------
@@ -23,11 +29,11 @@ def run(plan: Plan) -> StepTimes:
         If the machine gets stuck: the plan asks for what the machine cannot hold.
     """
     if plan.dram is None:
-        return summarize(plan, _array_alone(plan))
+        return summarize(plan, _array_alone(plan), window=window)
     from simulator.engine.kernels import commands_until, walk
 
     jobs, loads = len(plan.job_product), len(plan.load_buffer)
-    started, ended, made, stored = np.empty((4, jobs), dtype=np.int64)
+    started, ended, made, written, stored = np.empty((5, jobs), dtype=np.int64)
     allocated, loaded = np.empty((2, loads), dtype=np.int64)
     dram = plan.dram.new_state(loads + jobs) if isinstance(plan.dram, TimingDram) else None
     total = walk(
@@ -61,6 +67,7 @@ def run(plan: Plan) -> StepTimes:
         started,
         ended,
         made,
+        written,
         stored,
         allocated,
         loaded,
@@ -71,7 +78,8 @@ def run(plan: Plan) -> StepTimes:
         run_event(plan)  # says who waits on what
         raise DeadlockError("the compiled engine is stuck where the event engine is not: please report this plan")
     commands = {} if dram is None else commands_until(dram, int(total))
-    return summarize(plan, Moments(started, ended, made, stored, allocated, loaded, int(total), commands))
+    moments = Moments(started, ended, made, written, stored, allocated, loaded, int(total), commands)
+    return summarize(plan, moments, window=window)
 
 
 def _array_alone(plan: Plan) -> Moments:
@@ -80,4 +88,4 @@ def _array_alone(plan: Plan) -> Moments:
     nothing = np.zeros_like(ended)
     none = np.zeros(0, dtype=np.int64)
     total = int(ended[-1]) if len(ended) else 0
-    return Moments(ended - plan.job_array_cycles, ended, nothing, nothing, none, none, total)
+    return Moments(ended - plan.job_array_cycles, ended, nothing, nothing, nothing, none, none, total)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import simpy
 
-from simulator.engine.times import DeadlockError, Int64s, Interval, Moments, StepTimes, summarize
+from simulator.engine.times import DeadlockError, Int64s, Moments, StepTimes, Window, summarize
 from simulator.mapping.plan import BUFFERS, NONE, OUTPUT, Plan
 from simulator.memory import BandwidthDram, TimingDram
 from simulator.memory.timing_state import NEVER, DramState
@@ -28,21 +28,21 @@ READ, WRITE = 0, 1
 Process = Generator[simpy.Event, None, None]
 
 
-def run(plan: Plan, record_intervals: bool = False) -> StepTimes:
+def run(plan: Plan, window: Window | None = None) -> StepTimes:
     """Walk a plan and return its times.
 
     Parameters
     ----------
     plan : Plan
-    record_intervals : bool
-        Also return what each unit did when.
+    window : (first, last), optional
+        Also return what each unit did when, from the first cycle up to, not with, the last.
 
     Raises
     ------
     DeadlockError
         If the machine gets stuck: the plan asks for what the machine cannot hold.
     """
-    return _Machine(plan, record_intervals).run()
+    return _Machine(plan).run(window)
 
 
 def times_of(events: list[simpy.Event]) -> Int64s:
@@ -65,7 +65,7 @@ class _Request:
 class _Machine:
     """All blocks, and what has happened so far."""
 
-    def __init__(self, plan: Plan, record_intervals: bool) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.env = env = simpy.Environment()
         jobs, loads = len(plan.job_product), len(plan.load_buffer)
@@ -77,6 +77,7 @@ class _Machine:
         self.made = [env.event() for _ in range(jobs)]  # by the vector unit
         self.stored = [env.event() for _ in range(jobs)]
         self.draining = np.flatnonzero(plan.job_drains).tolist()
+        self.written_at = [0] * jobs
         self.written: set[int] = set()  # jobs whose write is done, while an earlier one is not
         self.unstored = iter([*self.draining, NONE])
         self.next_stored = next(self.unstored)
@@ -90,13 +91,11 @@ class _Machine:
         if isinstance(plan.dram, TimingDram):
             self.banks = plan.dram.new_state(loads + jobs)
         self.asked_for: dict[int, simpy.Event] = {}
-        self.dram_since = self.dram_transfers = 0
         self.request_came = env.event()
         self.asked = 0
         self.waiting: dict[str, str] = {}
-        self.intervals: list[Interval] | None = [] if record_intervals else None
 
-    def run(self) -> StepTimes:
+    def run(self, window: Window | None = None) -> StepTimes:
         """Start all blocks and step until each has done its last job."""
         env = self.env
         blocks = [self.array()]
@@ -114,7 +113,7 @@ class _Machine:
                 raise DeadlockError(f"stuck at cycle {env.now}: {waits}")
             env.step()
             events += 1
-        return summarize(self.plan, self.moments(), events, tuple(self.intervals or ()))
+        return summarize(self.plan, self.moments(), events, window)
 
     def moments(self) -> Moments:
         """Say when everything happened, once all has."""
@@ -127,6 +126,7 @@ class _Machine:
             started=times_of(self.started),
             ended=times_of(self.ended),
             made=times_of(self.made),
+            written=np.array(self.written_at, dtype=np.int64),
             stored=times_of(self.stored),
             allocated=np.array(self.allocated_at, dtype=np.int64),
             loaded=times_of(self.loaded),
@@ -170,18 +170,16 @@ class _Machine:
         for job, awaited, on_chip in zip(*(w.tolist() for w in waits), strict=True):
             by = self.made if on_chip else self.stored
             dependencies.setdefault(job, []).append((awaited, by[awaited]))
-        columns = (plan.job_product, plan.job_array_cycles, plan.job_feed_cycles, plan.job_load_shared)
+        columns = (plan.job_array_cycles, plan.job_feed_cycles, plan.job_load_shared)
         rows = zip(*(c.tolist() for c in (*columns, plan.job_load_skip, plan.job_load_output)), strict=True)
-        for job, (product, cycles, feed, shared, skip, output) in enumerate(rows):
+        for job, (cycles, feed, shared, skip, output) in enumerate(rows):
             for awaited, event in dependencies.get(job, ()):
                 yield from self.wait("array", f"the results of job {awaited} for job {job}", event)
             loads = [load for load in (shared, skip, output) if load != NONE]
             for load in loads:
                 yield from self.wait("array", f"load {load} of job {job}", self.loaded[load])
             self.started[job].succeed(self.now)
-            yield from self.work("array", cycles, product, job)
-            if feed:
-                yield self.env.timeout(feed)
+            yield from self.work(cycles + feed)
             self.ended[job].succeed(self.now)
             self.free(job, output=False)
 
@@ -204,7 +202,7 @@ class _Machine:
         for job in self.draining:
             yield from self.wait("vector unit", f"job {job} to drain", self.drained[job])
             cycles = int(plan.job_vector_cycles[job])
-            yield from self.work("vector_unit", cycles, int(plan.job_product[job]), job)
+            yield from self.work(cycles)
             latency = plan.vector_latency_cycles if cycles else 0
             ready = self.env.timeout(latency)
             ready.callbacks.append(lambda _, job=job: self.made[job].succeed(self.now))
@@ -244,7 +242,6 @@ class _Machine:
             transfer = dram.transfer_cycles(request.size_bytes)
             wait = max(0, request.arrival + latency - self.now)
             yield self.env.timeout(wait + transfer)
-            self.note("dram", "read" if request.kind == READ else "write", transfer, request.job)
             request.done.succeed(self.now)
 
     def let_banks_work(self) -> None:
@@ -265,19 +262,13 @@ class _Machine:
         from simulator.memory.timing_kernels import arrive
 
         assert self.banks is not None
-        if not self.asked_for:
-            self.dram_since, self.dram_transfers = self.now, 0
-        self.dram_transfers += 1
         arrive(self.banks, transfer, is_write, address, size_bytes, self.now)
         self.asked_for[transfer] = done
         return done
 
     def moved(self, transfer: int) -> None:
-        """Note that the last byte of a transfer has moved; the DRAM's slices last while any is under way."""
+        """Note that the last byte of a transfer has moved."""
         self.asked_for.pop(transfer).succeed(self.now)
-        if not self.asked_for and self.intervals is not None:
-            name = f"{self.dram_transfers} transfers"
-            self.intervals.append(Interval("dram", name, self.dram_since, self.now))
 
     # --- parts -------------------------------------------------------------------------------------------
 
@@ -293,16 +284,10 @@ class _Machine:
             yield event
             del self.waiting[who]
 
-    def work(self, unit: str, cycles: int, product: int, job: int) -> Process:
+    def work(self, cycles: int) -> Process:
         """Let a unit be busy."""
         if cycles:
             yield self.env.timeout(cycles)
-            self.note(unit, self.plan.products[product].label, cycles, job)
-
-    def note(self, unit: str, name: str, cycles: int, job: int) -> None:
-        """Note what a unit has just done, if somebody wants to know."""
-        if self.intervals is not None:
-            self.intervals.append(Interval(unit, f"{name} (job {job})", self.now - cycles, self.now))
 
     def request(self, kind: int, job: int, size_bytes: int, done: simpy.Event) -> simpy.Event:
         """Put a request into the DRAM's queue; `done` succeeds with its last byte."""
@@ -321,6 +306,7 @@ class _Machine:
 
     def retire(self, job: int) -> None:
         """Note that a job has nothing more to write; it is stored when all before it are."""
+        self.written_at[job] = self.now
         self.written.add(job)
         while self.next_stored in self.written:
             self.written.remove(self.next_stored)

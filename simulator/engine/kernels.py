@@ -56,11 +56,12 @@ def walk(
     started: Int64s,
     ended: Int64s,
     made: Int64s,
+    written: Int64s,
     stored: Int64s,
     allocated: Int64s,
     loaded: Int64s,
 ) -> int:
-    """Fill the six arrays of `Moments` and return the total cycles; -1 where nothing can happen any more.
+    """Fill the seven arrays of `Moments` and return the total cycles; -1 where nothing can happen any more.
 
     The first arguments are columns of `Plan`, with the bytes of loads and stores as the cycles of their transfers.
     ``free_bytes`` is used up.
@@ -80,7 +81,7 @@ def walk(
     for given in range(loads):
         next_given_back[given] = given_back[load_last_job[given]]
         given_back[load_last_job[given]] = given
-    for times in (started, ended, made, stored):
+    for times in (started, ended, made, written, stored):
         times[:] = NEVER
     for times in (allocated, loaded):
         times[:] = NEVER
@@ -95,7 +96,6 @@ def walk(
     working = False
     first_wait = 0  # of the job
     port = vector = out = retired = 0  # indices into `draining`
-    written = np.zeros(jobs, np.bool_)
     port_end, vector_end = np.int64(0), np.int64(0)
     port_on = vector_on = False
     now = np.int64(0)
@@ -113,18 +113,18 @@ def walk(
                     if finished < loads:
                         loaded[finished] = now
                     else:
-                        written[finished - loads] = True
+                        written[finished - loads] = now
                     finished, _ = advance(dram, int(now))
             if serving >= 0 and dram_end <= now:
                 if serving_read:
                     loaded[serving] = now
                 else:
-                    written[serving] = True
+                    written[serving] = now
                 serving = -1
             # Places in the queues become free in order.
             while reads_done < reads_in and loaded[read_queue[reads_done]] <= now:
                 reads_done += 1
-            while writes_done < writes_in and written[write_queue[writes_done]]:
+            while writes_done < writes_in and written[write_queue[writes_done]] <= now:
                 writes_done += 1
             # DMA in.
             while load < loads:
@@ -215,7 +215,7 @@ def walk(
                     due = min(due, made[j])
                     break
                 if job_store_cycles[j] == 0:
-                    written[j] = True
+                    written[j] = now
                 elif writes_in - writes_done < queue:
                     write_queue[writes_in], write_arrival[writes_in] = j, now
                     writes_in += 1
@@ -225,7 +225,7 @@ def walk(
                     break
                 out += 1
             # Results count as stored in order.
-            while retired < out and written[draining[retired]]:
+            while retired < out and written[draining[retired]] <= now:
                 j = draining[retired]
                 stored[j] = now
                 given = given_back[j]
@@ -253,7 +253,7 @@ def walk(
         if serving >= 0:
             due = min(due, dram_end)
         elif finished < 0 and job == jobs and load == loads and retired == stores:  # and nothing is on its way
-            for times in (started, ended, made, stored):
+            for times in (started, ended, made, written, stored):
                 for i in range(jobs):
                     if times[i] == NEVER:
                         times[i] = 0

@@ -8,8 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.mapping import Plan
+from simulator.mapping.plan import NONE
 
 Int64s = npt.NDArray[np.int64]
+
+Window = tuple[int, int]
+"""Cycles from the first up to, not with, the second."""
+
+WHOLE: Window = (0, 2**62)
+"""A window that holds every cycle."""
 
 # Why the array stands still, in order of precedence: a stalled cycle is charged to the first that is not met. The
 # order is that in which the DMA serves a job, so the charge goes to what holds up the rest. `operand_bandwidth` is
@@ -33,14 +40,62 @@ class DeadlockError(RuntimeError):
     """Nothing can happen any more, but the step is not done; says who waits on what."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Interval:
-    """A unit was busy with something from `start` up to `end` (cycles)."""
+    """Something went on from `start` up to `end` (cycles).
+
+    Attributes
+    ----------
+    unit : str
+        Who was busy with it, or where it lay.
+    name : str
+    start, end : int
+    about : str
+        More of it, for people.
+    job : int
+        Its job in the plan of its step; -1: none, or several.
+    size_bytes : int
+        What it moved, or how much room it took.
+    """
 
     unit: str
     name: str
     start: int
     end: int
+    about: str = ""
+    job: int = NONE
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """Something waited for something: from a cycle within an interval of one unit to the start of another's."""
+
+    from_unit: str
+    from_cycle: int
+    to_unit: str
+    to_cycle: int
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened beside and between the work of `UNITS`; see `simulator.engine.history`.
+
+    Attributes
+    ----------
+    slices : tuple of Interval
+        Those of one unit do not overlap.
+    tiles : tuple of Interval
+        From when a tile had its room in a buffer to when it gave it back.
+    arrows : tuple of Arrow
+    """
+
+    slices: tuple[Interval, ...] = ()
+    tiles: tuple[Interval, ...] = ()
+    arrows: tuple[Arrow, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.slices) + len(self.tiles) + len(self.arrows)
 
 
 @dataclass(frozen=True)
@@ -51,9 +106,9 @@ class Moments:
     ----------
     started, ended : int64 [jobs]
         The array's work on a job.
-    made, stored : int64 [jobs]
-        When the vector unit had made a job's results, and when they were in DRAM; 0 for jobs that drain no
-        output tile, and with ``memory: ideal``.
+    made, written, stored : int64 [jobs]
+        When the vector unit had made a job's results, when they were in DRAM, and when all before them were, too; 0 for
+        jobs that drain no output tile, and with ``memory: ideal``.
     allocated, loaded : int64 [loads]
         When a tile had its room, and when its bytes were there.
     total_cycles : int
@@ -65,6 +120,7 @@ class Moments:
     started: Int64s
     ended: Int64s
     made: Int64s
+    written: Int64s
     stored: Int64s
     allocated: Int64s
     loaded: Int64s
@@ -95,7 +151,9 @@ class StepTimes:
     events : int
         Events that the engine handled; 0 where it has none.
     intervals : tuple of Interval
-        Empty unless asked for.
+        What each of `UNITS` did when; empty unless asked for.
+    history : History
+        What happened beside that; empty unless asked for.
     """
 
     total_cycles: int
@@ -107,10 +165,11 @@ class StepTimes:
     all_reduce_cycles: int = 0
     events: int = 0
     intervals: tuple[Interval, ...] = field(default=())
+    history: History = field(default_factory=History)
 
 
-def summarize(plan: Plan, moments: Moments, events: int = 0, intervals: tuple[Interval, ...] = ()) -> StepTimes:
-    """Derive a step's times from what an engine measured."""
+def summarize(plan: Plan, moments: Moments, events: int = 0, window: Window | None = None) -> StepTimes:
+    """Derive a step's times from what an engine measured, and what each unit did when within a window of cycles."""
     from simulator.engine.kernels import charge_stalls
 
     first = np.array([p.first_job for p in plan.products], dtype=np.int64)
@@ -135,6 +194,11 @@ def summarize(plan: Plan, moments: Moments, events: int = 0, intervals: tuple[In
         stalls,
     )
     assert at_once, "a job starts as soon as all that it needs is there"
+    intervals, history = tuple[Interval, ...](), History()
+    if window is not None:
+        from simulator.engine.history import intervals_and_history
+
+        intervals, history = intervals_and_history(plan, moments, window)
     busy = {
         "dram": 0,
         "array": int(plan.job_array_cycles.sum()),
@@ -154,4 +218,5 @@ def summarize(plan: Plan, moments: Moments, events: int = 0, intervals: tuple[In
         dram_commands=moments.dram_commands,
         events=events,
         intervals=intervals,
+        history=history,
     )

@@ -93,7 +93,7 @@ def parse_axis(path: str, data: object, say: Place) -> Axis:
     """
     where = say((), True)
     if isinstance(data, list):
-        return Axis(path, _listed(data, say((), False)), where)
+        return Axis(path, listed(data, say((), False)), where)
     if not isinstance(data, Mapping):
         raise InputError.of(say((), False), shown(data), "a list or a range", f"write [{shown(data)}]")
     unknown = [key for key in data if key not in KEYS]
@@ -107,7 +107,7 @@ def parse_axis(path: str, data: object, say: Place) -> Axis:
         also = [key for key in ("from", "to", "step", "factor") if key in data]
         if also:
             raise InputError.of(say((also[0],), True), f"{also[0]!r} beside 'values'", "a list or a range, not both")
-        values = _listed(data["values"], say(("values",), False))
+        values = listed(data["values"], say(("values",), False))
     else:
         values = _range(data, say)
     return Axis(path, values, where, tuple(_conditions(data.get("only_if", {}), say)))
@@ -134,6 +134,32 @@ def in_order(axes: Sequence[Axis]) -> list[Axis]:
     return ordered
 
 
+def below(say: Place, *owner: str | int) -> Place:
+    """Say places of keys below an owner."""
+    return lambda loc, is_key: say((*owner, *loc), is_key)
+
+
+def listed(data: object, where: str) -> tuple[Any, ...]:
+    """Take a list of at least one value, none of them twice.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if not isinstance(data, list):
+        raise InputError.of(where, shown(data), "a list", f"write [{shown(data)}]")
+    if not data:
+        raise InputError.of(where, "an empty list", "at least one value")
+    texts: set[str] = set()
+    for value in data:
+        text = json.dumps(value, sort_keys=True)
+        if text in texts:
+            raise InputError.of(where, f"{text} twice", "each value once")
+        texts.add(text)
+    return tuple(data)
+
+
 def same(one: object, other: object) -> bool:
     """Whether two values are the same as plain data: 1 and 1.0 are, 1 and true are not."""
     return one == other and isinstance(one, bool) == isinstance(other, bool)
@@ -146,21 +172,6 @@ def _is_part(path: str, whole: str) -> bool:
 def _decides(path: str, other: str) -> bool:
     """Whether the value of one key decides what stands at another one."""
     return _is_part(other, path) or (path == "skipping.mechanism" != other and _is_part(other, "skipping"))
-
-
-def _listed(data: object, where: str) -> tuple[Any, ...]:
-    """Take a list of at least one value, none of them twice."""
-    if not isinstance(data, list):
-        raise InputError.of(where, shown(data), "a list", f"write [{shown(data)}]")
-    if not data:
-        raise InputError.of(where, "an empty list", "at least one value")
-    texts: set[str] = set()
-    for value in data:
-        text = json.dumps(value, sort_keys=True)
-        if text in texts:
-            raise InputError.of(where, f"{text} twice", "each value once")
-        texts.add(text)
-    return tuple(data)
 
 
 def _range(data: Mapping[str, Any], say: Place) -> tuple[Number, ...]:
@@ -214,5 +225,5 @@ def _conditions(data: object, say: Place) -> Iterator[Condition]:
         raise InputError.of(say(("only_if",), False), shown(data), expected, "write {skipping.mechanism: lookahead}")
     for path, value in data.items():
         loc = ("only_if", path)
-        values = _listed(value, say(loc, False)) if isinstance(value, list) else (value,)
+        values = listed(value, say(loc, False)) if isinstance(value, list) else (value,)
         yield Condition(path, values, say(loc, True))

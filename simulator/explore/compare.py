@@ -119,7 +119,7 @@ def _compared(reference: Subject, other: Subject) -> Comparison:
     elif changed & {"steps", "steps_replayed"}:
         notes.append("not the same steps of the trace: a part of every difference is other work")
     if not all("cycles_total" in one.parts for one in (reference, other)):
-        notes.append("a row of a table does not tell cycles by product and stall: compare reports of `simulate --out`")
+        notes.append("one of the two does not tell cycles by product and stall: its table is of an older sweep")
     return Comparison(
         reference, other, settings, tuple(_change(name, reference, other) for name in names), tuple(notes)
     )

@@ -19,6 +19,7 @@ from simulator.report import Report, ScaleOut, energy_saving, speedup
 from simulator.run import KeptSteps, Replay, bound_of, dense_twin, priced, replay, select_steps
 from traces import Trace
 from traces.errors import InputError
+from traces.remote import fetch, kept_at
 
 Row = dict[str, Cell]
 
@@ -53,9 +54,27 @@ def evaluate(point: Point) -> Row:
             for m in (machine, dense_twin(machine), bound_of(machine))
         )
     except InputError as error:
-        invalid: Row = {**row, "status": "invalid", "error": "; ".join(map(str, error.problems))}
+        reason = "; ".join(map(str, error.problems))
+        if point.recorded.url:  # where it is kept differs between machines
+            reason = reason.replace(str(kept_at(point.recorded.sha256)), point.recorded.url)
+        invalid: Row = {**row, "status": "invalid", "error": reason}
         return {**invalid, "key": None} if isinstance(error, _ChangedError) else invalid
     return {**row, "status": "ok", **own, **compared(own, dense, bound)}
+
+
+def evaluate_elsewhere(point: Point) -> Row:
+    """Replay a point in a process that may not see the files which the one saw that enumerated it.
+
+    Raises
+    ------
+    InputError
+        If it does not: then it is this process that is at fault, and not the point.
+    """
+    machine, span = point.machine, _Span.of(point)
+    _check_files(*named_files(machine), machine.folder, point.files_digest)
+    _table(machine.energy_table, machine.folder, point.prices_digest)
+    _steps(span.path, span.sha256, span.url)
+    return evaluate(point)
 
 
 def told(point: Point) -> Row:
@@ -87,20 +106,27 @@ def refused(refusal: Refusal) -> Row:
 
 
 def measures(report: Report) -> Row:
-    """Give a report's headline figures as cells, units in their names.
+    """Give a report's headline figures, and the parts that they are sums of, as cells, units in their names.
 
-    Energies by component are columns ``energy_<component>_pj``; what the machine does not have (DRAM with
-    ideal memory, links of a single chip) has no cell.
+    The array's own cycles are columns ``cycles_<phase>`` and ``cycles_<product>``, stalled ones
+    ``stall_<reason>_cycles``; those of all products and reasons sum to ``cycles_total``. Energies by component are
+    columns ``energy_<component>_pj``; what the machine does not have (DRAM with ideal memory, links of a single chip)
+    has no cell. Nor has the area where a part's is not known: a row has no room to say what is not in it.
     """
-    totals = report.activity.totals()
+    totals, area = report.activity.totals(), report.area
     kinds = ("dense", "executed", "gated", "skipped")
     return {
         "cycles_total": report.total_cycles,
         "time_us": float(report.time_us),
+        **{f"cycles_{name}": cycles for by in ("phase", "product") for name, cycles in report.cycles_by(by).items()},
+        **{f"stall_{reason}_cycles": cycles for reason, cycles in report.stalls.items()},
+        "sparsity": report.sparsity,
         **{f"macs_{kind}": totals[f"macs_{kind}"] for kind in kinds},
         **{f"saving_{scope}": float(saving) for scope, saving in report.savings.items()},
         "energy_total_pj": float(report.energy.total_pj),
         **{f"energy_{name}_pj": float(pj) for name, pj in report.energy.by_component().items()},
+        "energy_delay_js": float(report.energy_delay_js),
+        "area_mm2": float(area.total_mm2) if area is not None and area.complete else None,
         **_scaled(report.scale_out),
         "dram_read_bytes": totals["dram_read_bytes"],
         "dram_write_bytes": totals["dram_write_bytes"],
@@ -166,11 +192,16 @@ class _Span:
     sha256: str
     first: int
     last: int  # not itself replayed
+    url: str
 
     @classmethod
     def of(cls, point: Point) -> _Span:
         recorded = point.recorded
-        return cls(recorded.path, recorded.sha256, recorded.steps[0], recorded.steps[-1] + 1)
+        return cls(recorded.path, recorded.sha256, recorded.steps[0], recorded.steps[-1] + 1, recorded.url)
+
+    @property
+    def kept(self) -> KeptSteps:
+        return _steps(self.path, self.sha256, self.url)
 
 
 @lru_cache(maxsize=KEPT_FIGURES)
@@ -181,13 +212,12 @@ def _figures(hardware: Hardware, table: str, prices_digest: str, span: _Span) ->
     """
     machine = hardware.machine
     prices = _table(table, machine.folder, prices_digest)
-    return measures(priced(machine, prices, _steps(span.path, span.sha256).trace, _replay(hardware, span)))
+    return measures(priced(machine, prices, span.kept.trace, _replay(hardware, span)))
 
 
 @lru_cache(maxsize=KEPT_REPLAYS)
 def _replay(hardware: Hardware, span: _Span) -> Replay:
-    kept = _steps(span.path, span.sha256)
-    return replay([hardware.machine], kept, select_steps(kept.trace, (span.first, span.last)))[0]
+    return replay([hardware.machine], span.kept, select_steps(span.kept.trace, (span.first, span.last)))[0]
 
 
 @lru_cache(maxsize=KEPT_TABLES)
@@ -220,15 +250,15 @@ def _check_files(dram_timing: str | None, weights: Weights | None, folder: Path 
 
 
 @lru_cache(maxsize=2)
-def _steps(path: Path, sha256: str) -> KeptSteps:
-    """Open a trace that was seen to have this digest.
+def _steps(path: Path, sha256: str, url: str) -> KeptSteps:
+    """Open a trace that was seen to have this digest; one that has a URL is fetched where it was not yet.
 
     Raises
     ------
     InputError
         If it has another one by now.
     """
-    trace = Trace(path)
+    trace = Trace(fetch(url, sha256) if url else path)
     if trace.sha256 != sha256:
         raise _ChangedError.of(str(path), "a file that changed during the sweep", f"the file of SHA-256 {sha256}")
     return KeptSteps(trace, KEPT_STEP_BYTES, threads=1)

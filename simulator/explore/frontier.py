@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -65,7 +65,7 @@ class Frontier:
     considered : tuple of dict
         Rows that have all objectives, in the order of the table; the kept ones among them.
     without : int
-        Valid rows that lack an objective, and were left out.
+        Valid rows that lack an objective or, in the table of a search, do not keep its constraints, and were left out.
     """
 
     objectives: tuple[Objective, ...]
@@ -106,7 +106,7 @@ def frontier(
         raise InputError.of("--tolerance", f"{tolerance:g}", "a share of at least 0 and less than 1")
     table.require(names, "--objective")
     table.require(per, "--per")
-    having = table.having(names)
+    having = _feasible(table).having(names)
     signs = [1.0 if objective.direction == "min" else -1.0 for objective in objectives]
     costs = np.column_stack([having.numbers(name) for name in names]) * signs
     groups: dict[tuple[str, ...], list[int]] = {}
@@ -125,6 +125,14 @@ def frontier(
         having.rows,
         len(table.rows) - len(having.rows),
     )
+
+
+def _feasible(table: ResultTable) -> ResultTable:
+    """Leave out what a search found not to keep its constraints."""
+    kept = [i for i, row in enumerate(table.rows) if row.get("feasible") != "no"]
+    if not kept:
+        raise InputError.of(table.source, "no row that keeps the constraints of the search", "at least one")
+    return replace(table, rows=tuple(table.rows[i] for i in kept), places=tuple(table.places[i] for i in kept))
 
 
 def pareto(costs: Floats, tolerance: float = 0.0) -> Bools:

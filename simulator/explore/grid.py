@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from simulator.energy import load_energy_table
 from simulator.explore.axes import Axis, Condition, in_order, same
 from simulator.explore.keys import machine_keys
 from simulator.explore.points import Cell, Point, Recorded, Refusal, Settings, files_digest, named_files
-from simulator.explore.sampling import combinations
+from simulator.explore.rules import Rule
+from simulator.explore.sampling import Numbers, combinations
 from simulator.explore.space import Space
 from simulator.run import select_steps
 from traces import Trace
@@ -29,9 +30,13 @@ class Grid:
     ----------
     entries : tuple of Point or Refusal
         By machine, then trace, then phase, then axes, the last axis fastest.
+    left_out : dict of str to int
+        Combinations that are none of the entries, by the first rule of the space that does not hold for them, in
+        the order of the rules; of a random sample, those that were drawn.
     """
 
     entries: tuple[Point | Refusal, ...]
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def points(self) -> list[Point]:
@@ -44,45 +49,110 @@ class Grid:
         return [entry for entry in self.entries if isinstance(entry, Refusal)]
 
 
+class Combinations:
+    """The combinations of a space, each looked at when it is asked for; a sweep asks for many, a search for a few.
+
+    Attributes
+    ----------
+    space : Space
+    sizes : tuple of int
+        How many base machines, traces, phases, and values of each axis there are; a combination is an index into each.
+    replayed : dict of (int, int) to Recorded or str
+        By trace and phase, the steps to replay, or why there is none.
+
+    Raises
+    ------
+    InputError
+        If a trace cannot be read.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.sizes = (
+            len(space.machines), len(space.traces), len(space.phases), *(len(axis.values) for axis in space.axes)
+        )  # fmt: skip
+        self.replayed = _recorded(space)
+        self._bases = [_Machines(base, space.axes, space.rules) for base in space.machines]
+
+    def identity(self, numbers: Numbers) -> tuple[int, int, Recorded | str, Settings]:
+        """Give what is equal for combinations that differ in nothing that counts."""
+        number, trace, phase, *levels = numbers
+        of_axes = self._bases[number].at(tuple(levels))[1]
+        return number, trace, self.replayed[trace, phase], self._settings(phase, of_axes)
+
+    def broken_rule(self, numbers: Numbers) -> Rule | None:
+        """Give the first rule of the space that does not hold for a combination."""
+        number, _, _, *levels = numbers
+        machine = self._bases[number].at(tuple(levels))[0]
+        return machine if isinstance(machine, Rule) else None
+
+    def entry(self, numbers: Numbers) -> Point | Refusal:
+        """Give a combination as what can be evaluated, or with the reason why it cannot, or is not to be."""
+        number, trace, phase, *levels = numbers
+        machine, of_axes = self._bases[number].at(tuple(levels))
+        recorded, settings = self.replayed[trace, phase], self._settings(phase, of_axes)
+        if isinstance(machine, _Priced) and isinstance(recorded, Recorded):
+            return Point(machine.machine, recorded, machine.prices_digest, machine.files_digest, settings)
+        reason = str(recorded) if isinstance(machine, _Priced) else _against(machine)
+        return Refusal(self._bases[number].base.name, self.space.traces[trace].name, settings, reason)
+
+    def problems(self) -> list[Problem]:
+        """Describe the axes, conditions and rules that are about nothing, as far as combinations were asked for."""
+        return _problems(self.space, self._bases)
+
+    def _settings(self, phase: int, of_axes: Settings) -> Settings:
+        name = self.space.phases[phase].name
+        return of_axes if name is None else (("phase", name), *of_axes)
+
+
 def enumerate_grid(space: Space) -> Grid:
     """Enumerate the combinations of a space, or those of its sample.
 
     An axis over a key that a machine does not have (``skipping.depth`` of a dense array), or whose condition it does
     not meet, is left out for this machine, and combinations that differ in nothing else are one entry. A combination
-    that is no valid machine, or whose trace has no step in the range, becomes a `Refusal`.
+    for which a rule does not hold is none of them, whether it would be valid or not. One that is no valid machine, or
+    whose trace has no step in the range, becomes a `Refusal`.
 
     Raises
     ------
     InputError
-        If a trace cannot be read, an axis or a condition is over a key that no machine has, or nothing but refusals
-        is left.
+        If a trace cannot be read, an axis, a condition or a rule is over a key that no machine has, or nothing but
+        refusals is left.
     """
-    replayed = _recorded(space)
-    bases = [_Machines(base, space.axes) for base in space.machines]
-    sizes = [len(bases), len(space.traces), len(space.phases), *(len(axis.values) for axis in space.axes)]
+    every = Combinations(space)
     seen: set[tuple[int, int, Recorded | str, Settings]] = set()
     entries: list[Point | Refusal] = []
-    for number, trace, phase, *levels in combinations(sizes, space.sample):
-        recorded = replayed[trace, phase]
-        machine, of_axes = bases[number].at(tuple(levels))
-        name = space.phases[phase].name
-        settings = of_axes if name is None else (("phase", name), *of_axes)
-        identity = (number, trace, recorded, settings)
-        if identity in seen:
-            continue
+    left_out = {str(rule): 0 for rule in space.rules}
+
+    def is_new(numbers: Numbers) -> bool:
+        """Whether no combination so far was this one."""
+        identity = every.identity(numbers)
+        new = identity not in seen
         seen.add(identity)
-        if isinstance(machine, str) or isinstance(recorded, str):
-            reason = machine if isinstance(machine, str) else str(recorded)
-            entries.append(Refusal(bases[number].base.name, space.traces[trace].name, settings, reason))
-        else:
-            entries.append(Point(machine.machine, recorded, machine.prices_digest, machine.files_digest, settings))
-    problems = _problems(space, bases)
+        return new
+
+    def wanted(numbers: Numbers) -> bool:
+        """Whether all rules hold; it is noted if one does not."""
+        rule = every.broken_rule(numbers)
+        if rule is not None and is_new(numbers):
+            left_out[str(rule)] += 1
+        return rule is None
+
+    for numbers in combinations(every.sizes, space.sample, wanted):
+        if is_new(numbers):
+            entries.append(every.entry(numbers))
+    problems = every.problems()
     if problems:
         raise InputError(problems)
-    grid = Grid(tuple(entries))
+    grid = Grid(tuple(entries), {rule: count for rule, count in left_out.items() if count})
     if not grid.points:
-        raise InputError(no_valid_point(space.source, [refusal.reason for refusal in grid.refusals]))
+        ruled = [_against(rule) for rule in space.rules if left_out[str(rule)]]
+        raise InputError(no_valid_point(space.source, [*ruled, *(refusal.reason for refusal in grid.refusals)]))
     return grid
+
+
+def _against(machine: Rule | str) -> str:
+    return f"where says {machine}" if isinstance(machine, Rule) else machine
 
 
 def no_valid_point(source: str, reasons: list[str]) -> list[Problem]:
@@ -106,7 +176,9 @@ def _recorded(space: Space) -> dict[tuple[int, int], Recorded | str]:
                     except InputError as error:
                         found[number, index] = _one_line(error)
                     else:
-                        found[number, index] = Recorded(source.path, trace.sha256, steps, source.name)
+                        # Absolute, because a worker may have another working folder.
+                        path = source.path.absolute()
+                        found[number, index] = Recorded(path, trace.sha256, steps, source.name, source.url)
         except InputError as error:
             problems += error.problems
     if problems:
@@ -133,21 +205,25 @@ class _Machines:
         Keys that some combination had.
     met : set of str
         Paths of the axes that applied somewhere.
+    ruled : set of str
+        Places of the rules that said something of some combination.
     """
 
-    def __init__(self, base: Architecture, axes: Sequence[Axis]) -> None:
+    def __init__(self, base: Architecture, axes: Sequence[Axis], rules: Sequence[Rule] = ()) -> None:
         self.base = base
+        self.ruled: set[str] = set()
+        self._rules = rules
         self.known: set[str] = set()
         self.met: set[str] = set()
         self._axes = axes
         self._in_order = [(axis, axes.index(axis)) for axis in in_order(axes)]
         self._settings: dict[tuple[int, ...], Settings] = {}
-        self._made: dict[Settings, _Priced | str] = {}
+        self._made: dict[Settings, _Priced | Rule | str] = {}
         self._prices: dict[str, str] = {}
         self._files: dict[tuple[str | None, Weights | None], str] = {}
 
-    def at(self, levels: tuple[int, ...]) -> tuple[_Priced | str, Settings]:
-        """Give the machine at these levels of the axes, or what is wrong with it, and its settings."""
+    def at(self, levels: tuple[int, ...]) -> tuple[_Priced | Rule | str, Settings]:
+        """Give the machine at these levels, the rule that leaves it out, or what is wrong with it; and its settings."""
         if levels not in self._settings:
             data = self.base.to_dict()
             applied, problems = self._set(data, [(axis, levels[number]) for axis, number in self._in_order])
@@ -158,7 +234,7 @@ class _Machines:
             self.met |= applied
             self._settings[levels] = settings
             if settings not in self._made:
-                self._made[settings] = self._make(data, problems)
+                self._made[settings] = self._broken_rule(data) or self._make(data, problems)
         settings = self._settings[levels]
         return self._made[settings], settings
 
@@ -185,11 +261,17 @@ class _Machines:
                 problems += apply_overrides(data, [override])
         return applied, problems
 
+    def _broken_rule(self, data: dict[str, Any]) -> Rule | None:
+        """Give the first rule that does not hold."""
+        said = [(rule, rule.holds(lambda path: _value(data, path, self.base.folder))) for rule in self._rules]
+        self.ruled.update(rule.where for rule, holds in said if holds is not None)
+        return next((rule for rule, holds in said if holds is False), None)
+
     def _make(self, data: dict[str, Any], problems: list[Problem]) -> _Priced | str:
         try:
             if problems:
                 raise InputError(problems)
-            machine = Architecture.parse(data, None, self.base.folder)
+            machine = Architecture.parse(data, None, (self.base.folder or Path()).absolute())
             table, named = machine.energy_table, named_files(machine)
             if table not in self._prices:
                 self._prices[table] = load_energy_table(table, relative_to=self.base.folder).digest
@@ -201,14 +283,20 @@ class _Machines:
 
 
 def _holds(condition: Condition, data: dict[str, Any], folder: Path | None) -> bool:
-    """Whether a machine has a value that a condition names, be it written or a default."""
-    found, value = _at(data, condition.path)
+    """Whether a machine has a value that a condition names."""
+    found, value = _value(data, condition.path, folder)
+    return found and any(same(value, one) for one in condition.values)
+
+
+def _value(data: dict[str, Any], path: str, folder: Path | None) -> tuple[bool, Any]:
+    """Give what a machine has at a key, be it written or a default."""
+    found, value = _at(data, path)
     if not found:
         try:
-            found, value = _at(Architecture.parse(data, None, folder).to_dict(), condition.path)
+            return _at(Architecture.parse(data, None, folder).to_dict(), path)
         except InputError:  # perhaps a later axis mends it
-            return False
-    return found and any(same(value, one) for one in condition.values)
+            return False, None
+    return found, value
 
 
 def _at(data: Any, path: str) -> tuple[bool, Any]:
@@ -231,11 +319,11 @@ def _one_line(error: InputError) -> str:
 
 
 def _problems(space: Space, bases: list[_Machines]) -> list[Problem]:
-    """Describe the axes and conditions that are about nothing; a sample need not meet each of the others."""
+    """Describe the axes, conditions and rules that are about nothing; a sample need not meet each of the others."""
     met = set().union(*(base.met for base in bases))
     conditions = [condition for axis in space.axes for condition in axis.only_if]
     suspects = [axis for axis in space.axes if axis.path not in met]
-    if not suspects and not conditions:
+    if not suspects and not conditions and not space.rules:
         return []
     known = set().union(*(base.keys() for base in bases), *(base.known for base in bases))
     problems = []
@@ -246,14 +334,21 @@ def _problems(space: Space, bases: list[_Machines]) -> list[Problem]:
             where = axis.where or f"{space.source} axes.{axis.path}"
             expected = "an axis that applies to at least one combination"
             problems.append(Problem(where, f"{axis.path!r}, whose only_if never holds", expected))
+    ruled = set().union(*(base.ruled for base in bases))
+    for rule in space.rules:
+        of_none = [Condition(path, (), rule.where) for path in rule.paths if path not in known]
+        problems += [_unknown(one, known, space, "texts that are values stand in one_of: [...]") for one in of_none]
+        if not of_none and rule.where not in ruled and space.sample.kind == "grid":
+            expected = "keys of which a combination has all, with values that can be compared"
+            problems.append(Problem(rule.where, f"{str(rule)!r}, which says nothing of any combination", expected))
     return problems + [_unknown(condition, known, space) for condition in conditions if condition.path not in known]
 
 
-def _unknown(axis: Axis | Condition, known: set[str], space: Space) -> Problem:
+def _unknown(axis: Axis | Condition, known: set[str], space: Space, otherwise: str = "") -> Problem:
     names = ", ".join(dict.fromkeys(machine.name for machine in space.machines))
     leaf = axis.path.rpartition(".")[2]
     # A key under the wrong part is meant more often than a distant spelling of the whole path.
     moved = sorted(key for key in known if key.rpartition(".")[2] == leaf)
     hint = f"did you mean {moved[0]!r}?" if moved else nearest(axis.path, sorted(known))
     where = axis.where or f"{space.source} axes.{axis.path}"
-    return Problem(where, f"{axis.path!r}, which no machine has", f"a key of {names}", hint)
+    return Problem(where, f"{axis.path!r}, which no machine has", f"a key of {names}", hint or otherwise)

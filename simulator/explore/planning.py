@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from simulator.cpus import usable_cpus
 from simulator.explore.evaluate import evaluate
@@ -33,6 +34,8 @@ class Forecast:
     workers : int
     measured_seconds : tuple of float
         What points took in this process, each with its dense twin and its bound; empty where nothing is left to do.
+    left_out : dict of str to int
+        Combinations that are neither, see `Grid`.
     """
 
     points: int
@@ -40,6 +43,7 @@ class Forecast:
     invalid: dict[str, int]
     workers: int
     measured_seconds: tuple[float, ...]
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def left(self) -> int:
@@ -64,18 +68,25 @@ def forecast(
     workers: int | None = None,
     *,
     store: PathLike | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    scheduler: str | None = None,
 ) -> Forecast:
     """Say what `run_sweep` would do with these arguments, and write nothing.
 
     The time is that of three points, spread over those that are left in the order in which they would be evaluated;
-    one more, before them, has kernels compiled and the trace read.
+    one more, before them, has kernels compiled and the trace read. `progress` is called with (points measured, all of
+    them).
 
     Raises
     ------
     InputError
         As `run_sweep`.
     """
-    check_workers(workers)
+    check_workers(workers, scheduler)
+    if scheduler is not None:
+        from simulator.explore.cluster import count_workers
+
+        workers = max(1, count_workers(scheduler))
     grid = enumerate_grid(space)
     kept = open_store(grid.points, out, store)
     left = [point for point in grid.points if known_row(point, kept) is None]
@@ -84,19 +95,22 @@ def forecast(
         kept=len(grid.points) - len(left),
         invalid=dict(Counter(refusal.reason for refusal in grid.refusals)),
         workers=workers or usable_cpus(),
-        measured_seconds=_measured([left[index] for index in sharing_order(left)[0]]),
+        measured_seconds=_measured([left[index] for index in sharing_order(left)[0]], progress),
+        left_out=grid.left_out,
     )
 
 
-def _measured(points: list[Point]) -> tuple[float, ...]:
+def _measured(points: list[Point], progress: Callable[[int, int], None] | None) -> tuple[float, ...]:
     """Evaluate points in the middles of equal parts of a list; give the seconds that each took."""
     if len(points) > MEASURED_POINTS:
         evaluate(points[0])
         points = points[1:]
     parts = min(MEASURED_POINTS, len(points))
     some = [points[(2 * part + 1) * len(points) // (2 * parts)] for part in range(parts)]
-    seconds = []
+    seconds = list[float]()
     for point in some:
+        if progress is not None:
+            progress(len(seconds), len(some))
         begin = time.perf_counter()
         evaluate(point)
         seconds.append(time.perf_counter() - begin)

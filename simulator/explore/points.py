@@ -28,12 +28,16 @@ class Recorded:
         Ascending, at least one.
     name : str
         What the table calls the trace; nothing is compared by it.
+    url : str
+        Where a process gets the file that does not have it; empty where `path` is all there is. Nothing is compared by
+        it, either.
     """
 
     path: Path
     sha256: str
     steps: tuple[int, ...]
     name: str = field(default="", compare=False)
+    url: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Where points are evaluated: in this process, or in a pool of processes on this machine.
 
-`run_points` is the seam for other places: it is told what to call with each point and yields rows as they
-come; order and table are not its business.
+`run_points` is told what to call with each point and yields rows as they come; order and table are not its business.
+`simulator.explore.cluster` does the same on other machines.
 """
 
 from __future__ import annotations
@@ -62,63 +62,108 @@ def run_points(
     BrokenProcessPool
         If a worker was killed from outside. Whatever `evaluate` raises comes through as it is.
     """
-    if min(workers, len(points)) <= 1:
-        yield from _in_this_process(points, evaluate, stop)
-    else:
-        yield from _in_processes(points, evaluate, min(workers, len(points)), stop, groups, largest_lot)
+    with Pool(min(workers, len(points))) as pool:
+        yield from pool.run(points, evaluate, stop, groups, largest_lot)
 
 
-def _in_this_process(
-    points: Sequence[T], evaluate: Callable[[T], R], stop: Callable[[], bool]
-) -> Iterator[tuple[int, R]]:
-    for index, point in enumerate(points):
-        if stop():
+class Pool:
+    """Processes that stay from one run to the next, with what they keep; with 1, everything happens in this one.
+
+    A context: its processes are started by the first run that has several points, and end with it.
+
+    Parameters
+    ----------
+    workers : int
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._executor: ProcessPoolExecutor | None = None
+        self._not_ours: set[int | None] = set()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end(finished=True)
+
+    def run(
+        self,
+        points: Sequence[T],
+        evaluate: Callable[[T], R],
+        stop: Callable[[], bool] = lambda: False,
+        groups: Sequence[int] | None = None,
+        largest_lot: int = MOST_IN_A_CHUNK,
+    ) -> Iterator[tuple[int, R]]:
+        """Evaluate points, in whatever order they finish; arguments, results and errors are those of `run_points`."""
+        if min(self._workers, len(points)) <= 1:
+            for index, point in enumerate(points):
+                if stop():
+                    return
+                yield index, evaluate(point)
+        else:
+            yield from self._in_processes(points, evaluate, stop, groups, largest_lot)
+
+    def _in_processes(
+        self,
+        points: Sequence[T],
+        evaluate: Callable[[T], R],
+        stop: Callable[[], bool],
+        groups: Sequence[int] | None,
+        largest_lot: int,
+    ) -> Iterator[tuple[int, R]]:
+        executor = self._started()
+        finished = False
+        try:
+            size = lot_size(len(points), self._workers, largest_lot)
+            with _interrupts_held_back():  # workers are started by the submissions, and inherit it
+                futures = {
+                    executor.submit(_evaluated, evaluate, points[first:stop_at]): first
+                    for first, stop_at in lots(len(points), size, groups)
+                }
+            waiting = set(futures)
+            while waiting and not stop():
+                done, waiting = wait(waiting, LOOK_UP_EVERY_SECONDS, FIRST_COMPLETED)
+                for future in sorted(done, key=futures.__getitem__):
+                    yield from enumerate(future.result(), start=futures[future])
+            finished = not waiting
+        except BrokenProcessPool as error:
+            if stop():  # what asked for the stop, such as a batch system's SIGTERM to the whole group, killed them too
+                return
+            error.add_note(
+                "A worker process died: perhaps memory ran out (try fewer --workers), or a script calls sweep() "
+                "outside `if __name__ == '__main__':`."
+            )
+            raise
+        finally:
+            if not finished:
+                self._end(finished=False)
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._executor is None:
+            # Spawned, not forked: this process may have threads (numba's, a BLAS's, a progress display's, a notebook
+            # kernel's), and a fork copies their locks in whatever state they are. Numba's kernels come from its cache
+            # on disk.
+            context = multiprocessing.get_context("spawn")
+            self._not_ours = {child.pid for child in multiprocessing.active_children()}
+            self._executor = ProcessPoolExecutor(self._workers, mp_context=context, initializer=_end_with_parent)
+        return self._executor
+
+    def _end(self, finished: bool) -> None:
+        """End the processes, at once where something is under way that nobody waits for any more."""
+        executor, self._executor = self._executor, None
+        if executor is None:
             return
-        yield index, evaluate(point)
-
-
-def _in_processes(
-    points: Sequence[T],
-    evaluate: Callable[[T], R],
-    workers: int,
-    stop: Callable[[], bool],
-    groups: Sequence[int] | None,
-    largest_lot: int,
-) -> Iterator[tuple[int, R]]:
-    # Spawned, not forked: this process may have threads (numba's, a BLAS's, a progress display's, a notebook
-    # kernel's), and a fork copies their locks in whatever state they are. Numba's kernels come from its cache
-    # on disk.
-    context = multiprocessing.get_context("spawn")
-    not_ours = {child.pid for child in multiprocessing.active_children()}
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
-    finished = False
-    try:
-        size = max(1, min(largest_lot, len(points) // (CHUNKS_OF_A_WORKER * workers)))
-        with _interrupts_held_back():  # workers are started by the submissions, and inherit it
-            futures = {
-                executor.submit(_evaluated, evaluate, points[first:stop_at]): first
-                for first, stop_at in lots(len(points), size, groups)
-            }
-        waiting = set(futures)
-        while waiting and not stop():
-            done, waiting = wait(waiting, LOOK_UP_EVERY_SECONDS, FIRST_COMPLETED)
-            for future in sorted(done, key=futures.__getitem__):
-                yield from enumerate(future.result(), start=futures[future])
-        finished = not waiting
-    except BrokenProcessPool as error:
-        if stop():  # what asked for the stop, such as a batch system's SIGTERM to the whole group, killed them too
-            return
-        error.add_note(
-            "A worker process died: perhaps memory ran out (try fewer --workers), or a script calls sweep() "
-            "outside `if __name__ == '__main__':`."
-        )
-        raise
-    finally:
         if not finished:
             for child in multiprocessing.active_children():
-                if child.pid not in not_ours:
+                if child.pid not in self._not_ours:
                     child.terminate()
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def lot_size(points: int, workers: int, largest_lot: int) -> int:
+    """Say how many points a worker is to take at a time."""
+    return max(1, min(largest_lot, points // (CHUNKS_OF_A_WORKER * workers)))
 
 
 def lots(points: int, size: int, groups: Sequence[int] | None = None) -> list[tuple[int, int]]:

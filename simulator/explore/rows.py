@@ -1,4 +1,4 @@
-"""A table of results as a file has it: `skipstone sweep`'s ``results.csv``, or any CSV with a header."""
+"""A table of results as a file has it: `skipstone sweep`'s ``results.csv``, or any CSV with a header, or Parquet."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from simulator.explore.table import IDENTITY, RECORDED
+from simulator.explore.evaluate import Row
+from simulator.explore.table import IDENTITY, RECORDED, columns, pyarrow_modules
 from traces.errors import InputError, Problem, nearest
 
 TextRow = dict[str, str]
 TEXTS = {*IDENTITY, *RECORDED, "error"} - {"steps_replayed"}
 """Columns that are never numbers, though a digest may look like one."""
+PARQUET = ".parquet"
+EXPECTED = "a CSV file with a header, or a Parquet file, such as the results.csv of skipstone sweep"
 
 
 @dataclass(frozen=True)
 class ResultTable:
-    """Rows of a CSV file, their cells as they were written.
+    """Rows of a file, their cells as a CSV has them.
 
     Attributes
     ----------
@@ -31,7 +34,7 @@ class ResultTable:
     left_out : int
         Invalid rows.
     places : tuple of int
-        The line of the file in which each row ends.
+        The line of the file in which each row ends; of Parquet the number of the row, from 1.
     """
 
     source: str
@@ -42,11 +45,19 @@ class ResultTable:
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """Columns that were set: the machine, the axes of the sweep and the trace; empty for another CSV."""
+        """Columns that were set: the machine, the axes of the sweep, the trace and its steps; empty for another CSV.
+
+        The steps are an axis where a trace has several ranges of them and these have no names (column ``phase``): else
+        the trace says which they are.
+        """
         if not {"arch", "arch_digest", "trace"} <= set(self.columns):
             return ()
         first, last = self.columns.index("arch_digest") + 1, self.columns.index("trace")
-        return ("arch", *self.columns[first:last], "trace")
+        axes = ("arch", *self.columns[first:last], "trace")
+        if "steps" not in self.columns or "phase" in axes:
+            return axes
+        ranges = {(row["trace"], row["steps"]) for row in self.rows}
+        return (*axes, "steps") if len(ranges) > len({trace for trace, _ in ranges}) else axes
 
     @property
     def varied_axes(self) -> tuple[str, ...]:
@@ -123,35 +134,19 @@ def cell(name: str, text: str) -> int | float | str | None:
 
 
 def read_table(path: str | os.PathLike[str]) -> ResultTable:
-    """Read a CSV file with a header.
+    """Read a CSV file with a header, or a Parquet file (``.parquet``) as the CSV of the same rows.
 
     Raises
     ------
     InputError
-        If it cannot be read, is not such a file, or has no row that was evaluated.
+        If it cannot be read, is not such a file, has no row that was evaluated, or is a Parquet file and pyarrow is not
+        installed.
     """
-    source, expected = os.fspath(path), "a CSV file with a header, such as the results.csv of skipstone sweep"
+    source = os.fspath(path)
     if "\0" in source:
-        raise InputError.of(repr(source), "a name with a NUL", expected)
-    try:
-        with Path(path).open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = next(reader, None)
-            if header is None:
-                raise InputError.of(source, "an empty file", expected)
-            _check_header(source, header, expected)
-            rows, places = [], []
-            for cells in reader:
-                if not cells:
-                    continue
-                if len(cells) != len(header):
-                    where = f"{source}:{reader.line_num}"
-                    raise InputError.of(where, f"{len(cells)} cells", f"{len(header)}, as the header has")
-                rows.append(dict(zip(header, cells, strict=True)))
-                places.append(reader.line_num)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        found = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise InputError.of(source, found, expected) from None
+        raise InputError.of(repr(source), "a name with a NUL", EXPECTED)
+    read = _of_parquet if source.lower().endswith(PARQUET) else _of_csv
+    header, rows, places = read(source)
     valid = [i for i, row in enumerate(rows) if row.get("status") != "invalid"]
     if not valid:
         raise InputError.of(source, f"{len(rows)} rows, none of them valid", "at least one row with results")
@@ -164,9 +159,65 @@ def read_table(path: str | os.PathLike[str]) -> ResultTable:
     )
 
 
-def _check_header(source: str, header: Sequence[str], expected: str) -> None:
+def of_rows(source: str, axes: Sequence[str], rows: Sequence[Row]) -> ResultTable:
+    """Give rows as the table that `read_table` would read from their file.
+
+    Parameters
+    ----------
+    source : str
+        What messages call the table.
+    axes : sequence of str
+        Columns of what was varied.
+    rows : sequence of dict
+        At least one of them valid.
+    """
+    names = columns(axes, rows)
+    texts = [{name: "" if row.get(name) is None else str(row[name]) for name in names} for row in rows]
+    valid = [i for i, row in enumerate(texts) if row["status"] != "invalid"]
+    places = tuple(i + 2 for i in valid)
+    return ResultTable(source, tuple(names), tuple(texts[i] for i in valid), len(rows) - len(valid), places)
+
+
+def _of_csv(source: str) -> tuple[list[str], list[TextRow], list[int]]:
+    try:
+        with Path(source).open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = next(reader, None)
+            if header is None:
+                raise InputError.of(source, "an empty file", EXPECTED)
+            _check_header(f"{source}:1", header)
+            rows, places = [], []
+            for cells in reader:
+                if not cells:
+                    continue
+                if len(cells) != len(header):
+                    where = f"{source}:{reader.line_num}"
+                    raise InputError.of(where, f"{len(cells)} cells", f"{len(header)}, as the header has")
+                rows.append(dict(zip(header, cells, strict=True)))
+                places.append(reader.line_num)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        found = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise InputError.of(source, found, EXPECTED) from None
+    return header, rows, places
+
+
+def _of_parquet(source: str) -> tuple[list[str], list[TextRow], list[int]]:
+    pyarrow, parquet = pyarrow_modules(source)
+    try:
+        data = parquet.ParquetFile(pyarrow.BufferReader(Path(source).read_bytes())).read()
+    except (OSError, pyarrow.ArrowException) as error:  # a damaged file may be either
+        found = (error.strerror if isinstance(error, OSError) else None) or str(error).partition("\n")[0]
+        raise InputError.of(source, found, EXPECTED) from None
+    header = list(data.column_names)
+    _check_header(source, header)
+    columns = [["" if cell is None else str(cell) for cell in column.to_pylist()] for column in data.columns]
+    rows = [dict(zip(header, cells, strict=True)) for cells in zip(*columns, strict=True)]
+    return header, rows, list(range(1, len(rows) + 1))
+
+
+def _check_header(where: str, header: Sequence[str]) -> None:
     twice = next((name for i, name in enumerate(header) if name in header[:i]), None)
     if twice is not None:
-        raise InputError.of(f"{source}:1", f"the column {twice!r} twice", expected)
+        raise InputError.of(where, f"the column {twice!r} twice", EXPECTED)
     if "" in header:
-        raise InputError.of(f"{source}:1", "a column without a name", expected)
+        raise InputError.of(where, "a column without a name", EXPECTED)

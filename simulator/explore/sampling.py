@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,9 +16,13 @@ import numpy.typing as npt
 
 Kind = Literal["grid", "random", "latin_hypercube"]
 Numbers = tuple[int, ...]
+Wanted = Callable[[Numbers], bool]
+"""Says whether a combination may be one of a sample."""
 
 SHUFFLED_WHOLE = 1 << 20
 """Combinations up to which all are shuffled; among more, drawing one twice is rare, and it is drawn again."""
+MOST_REFUSED = 1 << 16
+"""Combinations that are drawn and not wanted, after which no more are drawn: a minute of looking at them."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,11 @@ class Sample:
 EVERY_COMBINATION = Sample()
 
 
-def combinations(sizes: Sequence[int], sample: Sample) -> Iterator[Numbers]:
-    """Give the combinations of a sample, each once, the last dimension fastest.
+def combinations(sizes: Sequence[int], sample: Sample, wanted: Wanted = lambda _: True) -> Iterator[Numbers]:
+    """Give the wanted combinations of a sample, each once, the last dimension fastest.
+
+    Of random ones, as many wanted ones are drawn as there are to be points, if there are so many; a Latin hypercube is
+    drawn first, and what is not wanted of it left out.
 
     Parameters
     ----------
@@ -50,6 +57,8 @@ def combinations(sizes: Sequence[int], sample: Sample) -> Iterator[Numbers]:
         How many levels each dimension has.
     sample : Sample
         With more points than there are combinations, all of them are taken.
+    wanted : callable
+        Asked once for each combination.
 
     Yields
     ------
@@ -57,33 +66,43 @@ def combinations(sizes: Sequence[int], sample: Sample) -> Iterator[Numbers]:
         An index for each dimension.
     """
     if sample.kind == "grid" or (sample.kind == "random" and sample.points >= math.prod(sizes)):
-        return itertools.product(*map(range, sizes))
+        return filter(wanted, itertools.product(*map(range, sizes)))
     if sample.kind == "random":
-        return iter(sorted(random_combinations(sizes, sample.points, sample.seed)))
+        return iter(sorted(random_combinations(sizes, sample.points, sample.seed, wanted)))
     drawn = latin_hypercube(sizes, sample.points, sample.seed)
-    return iter(sorted(set(map(tuple, drawn.tolist()))))
+    return filter(wanted, sorted(set(map(tuple, drawn.tolist()))))
 
 
-def random_combinations(sizes: Sequence[int], points: int, seed: int) -> list[Numbers]:
-    """Draw different combinations, each as likely as another one.
+def random_combinations(sizes: Sequence[int], points: int, seed: int, wanted: Wanted = lambda _: True) -> list[Numbers]:
+    """Draw different wanted combinations, each as likely as another one.
 
-    More points of the same seed begin with the same ones, so that a store has them.
+    More points of the same seed begin with the same ones, so that a store has them. Where few of
+    many are wanted, there may be fewer than `points` of them: see `MOST_REFUSED`.
 
     Parameters
     ----------
     sizes : sequence of int
     points : int
-        At most the number of combinations.
     seed : int
+    wanted : callable
     """
+    asked = itertools.islice(_shuffled(sizes, seed), points + MOST_REFUSED)
+    return list(itertools.islice(filter(wanted, asked), points))
+
+
+def _shuffled(sizes: Sequence[int], seed: int) -> Iterator[Numbers]:
+    """Give different combinations in a random order, without end where they are many."""
     rng, total = np.random.default_rng(seed), math.prod(sizes)
     if total <= SHUFFLED_WHOLE:
-        flat = rng.permutation(total)[:points]
-        return list(zip(*(index.tolist() for index in np.unravel_index(flat, tuple(sizes))), strict=True))
-    drawn: dict[Numbers, None] = {}
-    while len(drawn) < points:
-        drawn[tuple(rng.integers(sizes).tolist())] = None
-    return list(drawn)
+        for flat in rng.permutation(total):
+            yield tuple(int(index) for index in np.unravel_index(flat, tuple(sizes)))
+        return
+    drawn: set[Numbers] = set()
+    while True:
+        one = tuple(rng.integers(sizes).tolist())
+        if one not in drawn:
+            drawn.add(one)
+            yield one
 
 
 def latin_hypercube(sizes: Sequence[int], points: int, seed: int) -> npt.NDArray[np.int64]:

@@ -3,11 +3,14 @@
 ```yaml
 name: depth-and-rows
 archs: [zero_skip, dense]      # shipped names, or files relative to this one
-traces: [runs/*.npz]           # files relative to this one (globs are sorted), or sample:charlm_t1e-6
+traces: [runs/*.npz]           # files relative to this one (globs are sorted), URLs, or sample:charlm_t1e-6
 steps: "100:500"               # optional: recorded steps with first <= step < last
+quality: q.csv:perplexity:min  # optional; see `simulator.explore.quality`
 axes:                          # optional; see `simulator.explore.axes`
   skipping.depth: [4, 8, 16]
   array.rows: {from: 16, to: 64, factor: 2}
+where:                         # optional; see `simulator.explore.rules`
+  - {times: [array.rows, skipping.depth], at_most: 512}
 sample: {kind: latin_hypercube, points: 12, seed: 1}   # optional; default: every combination is a point
 ```
 
@@ -19,9 +22,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,9 +34,11 @@ from simulator.arch.document import read_document
 from simulator.arch.parts import Part
 from simulator.arch.problems import problems_of, shown, wrong
 from simulator.arch.yaml_loader import find_file, is_path, not_a_mapping
-from simulator.explore.axes import Axis, Place, in_order, parse_axis
+from simulator.explore.axes import Axis, Place, below, in_order, parse_axis
+from simulator.explore.quality import Quality
+from simulator.explore.rules import Rule, parse_rules
 from simulator.explore.sampling import EVERY_COMBINATION, Kind, Sample
-from simulator.explore.trace_files import find_traces
+from simulator.explore.trace_files import Located, find_traces
 from simulator.run import Steps, step_range
 from traces.errors import InputError, Problem, nearest
 
@@ -56,10 +60,11 @@ class Phase:
 
 @dataclass(frozen=True)
 class Source:
-    """A trace file and what the table calls it."""
+    """A trace file, what the table calls it, and where other machines get it, if that is a URL."""
 
     path: Path
     name: str
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,10 +81,14 @@ class Space:
     phases : tuple of Phase
         Which recorded steps to replay; at least one.
     axes : tuple of Axis
+    rules : tuple of Rule
+        What must hold, or the combination is left out.
     sample : Sample
         Which of the combinations to take.
     source : str
         What messages call the space.
+    quality : Quality or None
+        Of the traces' trainings, where it is known.
     """
 
     name: str
@@ -87,8 +96,10 @@ class Space:
     traces: tuple[Source, ...]
     phases: tuple[Phase, ...] = (Phase(),)
     axes: tuple[Axis, ...] = ()
+    rules: tuple[Rule, ...] = ()
     sample: Sample = EVERY_COMBINATION
     source: str = "the space"
+    quality: Quality | None = None
 
     @classmethod
     def parse(
@@ -115,7 +126,7 @@ class Space:
         ------
         InputError
             With every problem: unknown or missing keys, machines and traces that are not there or not as
-            they must be, an axis without values or with one twice.
+            they must be, an axis without values or with one twice, a rule that is none.
         """
         say = place or (lambda loc, _: ".".join([source, *map(str, loc)]))
         try:
@@ -134,16 +145,22 @@ class Space:
                 problems += error.problems
         traces = _sources(file.traces, base, say, problems)
         phases = _phases(file.steps, say, problems)
+        quality = _quality(file.quality, traces, base, say, problems)
         for path, axis in file.axes.items():
             try:
-                axes.append(parse_axis(path, axis, partial(_below, say, ("axes", path))))
+                axes.append(parse_axis(path, axis, below(say, "axes", path)))
             except InputError as error:
                 problems += error.problems
+        rules: list[Rule] = []
+        try:
+            rules += parse_rules(file.where, below(say, "where"))
+        except InputError as error:
+            problems += error.problems
         if problems:
             raise InputError(problems)
         in_order(axes)  # or there is a circle
         sample = Sample(file.sample.kind, file.sample.points or 0, file.sample.seed)
-        return cls(file.name, tuple(machines), traces, phases, tuple(axes), sample, source)
+        return cls(file.name, tuple(machines), traces, phases, tuple(axes), tuple(rules), sample, source, quality)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -199,15 +216,11 @@ def _machine(name: str, folder: Path, where: str) -> Architecture:
     return load_arch(folder / name)
 
 
-def _below(say: Place, owner: tuple[str | int, ...], loc: tuple[str | int, ...], is_key: bool) -> str:
-    return say((*owner, *loc), is_key)
-
-
 def _sources(
     given: list[Any] | dict[str, Any], folder: Path, say: Place, problems: list[Problem]
 ) -> tuple[Source, ...]:
     """Find the traces, and add to `problems` what is wrong with them."""
-    names: dict[Path, str] = {}
+    names: dict[Located, str] = {}
     for key, reference in given.items() if isinstance(given, dict) else enumerate(given):
         where = say(("traces", key), False)
         try:
@@ -218,9 +231,9 @@ def _sources(
         if isinstance(key, str) and (len(found) > 1 or found[0] in names):
             what = f"a pattern of {len(found)} files" if len(found) > 1 else f"the file of {names[found[0]]!r} again"
             problems.append(Problem(where, what, "one file for each name", "traces: [...] needs no names"))
-        for path in found:
-            names.setdefault(path, key if isinstance(key, str) else path.name)
-    return tuple(Source(path, name) for path, name in names.items())
+        for file in found:
+            names.setdefault(file, key if isinstance(key, str) else file.name)
+    return tuple(Source(file.path, name, file.url) for file, name in names.items())
 
 
 def _phases(given: str | list[Any] | dict[str, Any] | None, say: Place, problems: list[Problem]) -> tuple[Phase, ...]:
@@ -241,6 +254,19 @@ def _phases(given: str | list[Any] | dict[str, Any] | None, say: Place, problems
         except InputError as error:
             problems += [replace(p, where=say(loc, False)) for p in error.problems]
     return tuple(phases)
+
+
+def _quality(
+    given: str | None, traces: Sequence[Source], folder: Path, say: Place, problems: list[Problem]
+) -> Quality | None:
+    """Read how good the trainings were, and add to `problems` what is wrong with it."""
+    if given is None or not traces:
+        return None
+    try:
+        return Quality.read(given, [source.name for source in traces], folder, say(("quality",), False))
+    except InputError as error:
+        problems += error.problems
+        return None
 
 
 def _text(value: object, where: str) -> str:
@@ -301,10 +327,14 @@ class _SpaceFile(Part):
     description: str = Field(default="", description="What the sweep is to show.")
     archs: Annotated[list[str], WrapValidator(_listed)] = Field(description="Base machines: shipped names or files.")
     traces: Annotated[Any, WrapValidator(_listed_or_named)] = Field(
-        description="Trace files, globs, or sample:NAME; or names for such."
+        description="Trace files, globs, URLs, or sample:NAME; or names for such."
     )
     steps: Annotated[Any, WrapValidator(_text_listed_or_named)] = Field(
         default=None, description="A:B, recorded steps to replay; or several such, perhaps with names."
     )
+    quality: str | None = Field(
+        default=None, description="FILE.csv:COLUMN:min or :max, how good the training of each trace was."
+    )
     axes: dict[str, Any] = Field(default={}, description="Values by dotted key of the machine.")
+    where: Any = Field(default=[], description="What must hold between keys of the machine.")
     sample: _SampleFile = Field(default=_SampleFile(), description="Which combinations are points.")

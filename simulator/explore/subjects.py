@@ -6,14 +6,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from simulator.explore.rows import ResultTable, TextRow, number, read_table
+from simulator.explore.rows import PARQUET, ResultTable, TextRow, number, read_table
 from simulator.report.result import SCHEMA_VERSION
+from simulator.workload import Phase
 from traces.errors import InputError, nearest
 
 Number = int | float
-EXPECTED = "a report.json of `simulate --out`, or RESULTS.csv:KEY, a row of `skipstone sweep`"
+EXPECTED = "a report.json of `simulate --out`, or RESULTS.csv:KEY (or .parquet), a row of `skipstone sweep`"
+TABLES = (".csv", PARQUET)
 STALL = "stall: "
 LARGEST = 1e300
 """No measure is beyond it, and JSON may hold any integer."""
@@ -21,7 +23,7 @@ MEASURES = (
     "cycles_total", "time_us", "energy_total_pj", "dram_bytes", "macs_executed", "utilization", "energy_delay_js",
     "area_mm2", "sparsity", "speedup", "energy_saving", "bound_speedup",
 )  # fmt: skip
-"""In the order in which they are told; a row has no area, no sparsity and no energy-delay product."""
+"""In the order in which they are told."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class Subject:
     measures : dict of str to number
         By their names in `MEASURES`; those that it has.
     parts : dict of str to dict
-        By measure, what it is the sum of: of ``cycles_total`` the array's cycles by product and the stalls by reason
-        (a report alone), of ``energy_total_pj`` the components, of ``dram_bytes`` read and written.
+        By measure, what it is the sum of: of ``cycles_total`` the array's cycles by product and the stalls by reason,
+        of ``energy_total_pj`` the components, of ``dram_bytes`` read and written.
     limit : str or None
         What keeps the machine from gaining more, see `simulator.report.explanation.limiter`; a report alone.
     """
@@ -59,9 +61,9 @@ def read_subject(text: str) -> Subject:
         If there is no such file or row, or it is not what it should be.
     """
     path, colon, key = text.rpartition(":")
-    if colon and path.lower().endswith(".csv"):
+    if colon and path.lower().endswith(TABLES):
         return _of_row(text, read_table(path), key)
-    if text.lower().endswith(".csv"):
+    if text.lower().endswith(TABLES):
         raise InputError.of(text, "a table without a key", EXPECTED, f"such as {text}:KEY")
     return _of_report(text, _read_json(text))
 
@@ -84,12 +86,20 @@ def _of_row(text: str, table: ResultTable, key: str) -> Subject:
     named = [name for name in (*table.axes, "arch_digest", "trace_sha256", "steps", "steps_replayed") if name in row]
     direct = [name for name in MEASURES if row.get(name)]
     measures: dict[str, Number] = {name: _cell(table, row, place, name) for name in direct}
-    components = {
-        name.removeprefix("energy_").removesuffix("_pj"): _cell(table, row, place, name)
-        for name in table.columns
-        if name.startswith("energy_") and name.endswith("_pj") and name != "energy_total_pj" and row[name]
-    }
-    parts = {"energy_total_pj": components}
+
+    def parts_of(before: str, after: str, *others: str) -> dict[str, Number]:
+        """Cells of the columns with a name between two texts, but for some names, by that name."""
+        names = [
+            (name, name.removeprefix(before).removesuffix(after))
+            for name in table.columns
+            if name.startswith(before) and name.endswith(after)
+        ]
+        return {part: _cell(table, row, place, name) for name, part in names if row[name] and part not in others}
+
+    parts = {"energy_total_pj": parts_of("energy_", "_pj", "total")}
+    products, stalls = parts_of("cycles_", "", "total", *get_args(Phase)), parts_of("stall_", "_cycles")
+    if products and stalls:
+        parts["cycles_total"] = products | {f"{STALL}{reason}": cycles for reason, cycles in stalls.items()}
     traffic = {name: f"dram_{name}_bytes" for name in ("read", "write")}
     if all(row.get(column) for column in traffic.values()):
         parts["dram_bytes"] = {name: _cell(table, row, place, column) for name, column in traffic.items()}

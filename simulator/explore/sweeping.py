@@ -1,14 +1,14 @@
 """A sweep from its space to its table.
 
 What was evaluated before, by this sweep or by another one of the same store, is read; the rest is evaluated, and each
-outcome appended to the store as it comes, by the process that came to it. So a sweep that was killed goes on where it
-was, and the table is the same as if nothing had happened.
+outcome appended to the store as it comes: by the process that came to it or, where workers are on other machines, by
+this one. So a sweep that was killed goes on where it was, and the table is the same as if nothing had happened.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.cpus import usable_cpus
 from simulator.explore import table
-from simulator.explore.evaluate import Row, evaluate, refused, told
+from simulator.explore.evaluate import Row, evaluate, evaluate_elsewhere, refused, told
 from simulator.explore.grid import enumerate_grid, no_valid_point
 from simulator.explore.order import sharing_order
 from simulator.explore.points import Point, Refusal
@@ -53,6 +53,8 @@ class Outcome:
         The signal; 0 where there was none.
     path : Path or None
         The table's file.
+    left_out : dict of str to int
+        Combinations that are no rows, see `Grid`.
     """
 
     axes: tuple[str, ...]
@@ -62,6 +64,7 @@ class Outcome:
     unfinished: int
     signal_number: int
     path: Path | None
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def invalid(self) -> dict[str, int]:
@@ -82,6 +85,7 @@ def run_sweep(
     *,
     store: PathLike | None = None,
     file_format: str = "csv",
+    scheduler: str | None = None,
 ) -> Outcome:
     """Evaluate every point of a space that the store does not have.
 
@@ -91,8 +95,8 @@ def run_sweep(
     ----------
     space : Space
     out : path, optional
-        Folder to write ``results.csv`` to, at the end and in one go. The bytes depend neither on `workers` nor on
-        what the store had.
+        Folder to write ``results.csv`` to, at the end and in one go. The bytes depend neither on `workers` or
+        `scheduler` nor on what the store had.
     workers : int, optional
         Processes; default: one for each core that this process may use.
     observer : callable, optional
@@ -101,13 +105,17 @@ def run_sweep(
         Folder of outcomes, which several sweeps may share, also at one time; default: ``store`` in `out`, or none.
     file_format : {"csv", "parquet"}
         Of the table.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers then evaluate the points in place of processes of this machine, see
+        `simulator.explore.cluster`.
 
     Raises
     ------
     InputError
-        If an axis is over a key that no machine has, a trace, `out` or `store` cannot be used, or no point is valid.
+        If an axis is over a key that no machine has, a trace, `out`, `store` or the cluster cannot be used, or no point
+        is valid.
     """
-    check_workers(workers)
+    check_workers(workers, scheduler)
     encode = table.encoder(file_format)
     path = None
     if out is not None:
@@ -124,8 +132,8 @@ def run_sweep(
     done = before
 
     def outcome(signal_number: int) -> Outcome:
-        finished = tuple(row for row in rows if row is not None)
-        return Outcome(axes, finished, all_points, before, all_points - done, signal_number, path)
+        finished = tuple(with_quality(space, row) for row in rows if row is not None)
+        return Outcome(axes, finished, all_points, before, all_points - done, signal_number, path, grid.left_out)
 
     def write() -> None:
         if path is not None and done:
@@ -135,13 +143,8 @@ def run_sweep(
     with stop_on_signals() as stop:
         observe(done, all_points)
         try:
-            evaluations = run_points(
-                [point for _, point in points],
-                evaluate if kept is None else _Keeping(kept.folder, kept.code),
-                workers or usable_cpus(),
-                lambda: bool(stop),
-                groups,
-            )
+            to_evaluate = [point for _, point in points]
+            evaluations = _evaluations(to_evaluate, groups, kept, lambda: bool(stop), workers, scheduler)
             for number, row in evaluations:
                 rows[points[number][0]] = row
                 done += 1
@@ -156,14 +159,17 @@ def run_sweep(
     return ended
 
 
-def check_workers(workers: int | None) -> None:
-    """Refuse a number of processes below 1.
+def check_workers(workers: int | None, scheduler: str | None = None) -> None:
+    """Refuse a number of processes below 1, or one where a cluster has its own.
 
     Raises
     ------
     InputError
         If it is one.
     """
+    if workers is not None and scheduler is not None:
+        expected = "workers, or a scheduler, whose cluster has its own"
+        raise InputError.of("workers", f"{workers} beside the scheduler {scheduler}", expected)
     if workers is not None and workers < 1:
         raise InputError.of("workers", str(workers), "a whole number of at least 1")
 
@@ -180,6 +186,47 @@ def known_row(entry: Point | Refusal, store: Store | None) -> Row | None:
         return refused(entry)
     cells = None if store is None else store.find(entry.key)
     return None if cells is None else {**told(entry), **cells}
+
+
+def evaluator(store: Store | None) -> Callable[[Point], Row]:
+    """Give what evaluates a point, and keeps what comes of it where there is a store; any process can call it."""
+    return evaluate if store is None else _Keeping(store.folder, store.code)
+
+
+def with_quality(space: Space, row: Row) -> Row:
+    """Give a row with the quality of its trace's training, where the space knows it."""
+    return row if space.quality is None else space.quality.joined(row)
+
+
+def _evaluations(
+    points: Sequence[Point],
+    groups: Sequence[int],
+    store: Store | None,
+    stop: Callable[[], bool],
+    workers: int | None,
+    scheduler: str | None,
+) -> Iterator[tuple[int, Row]]:
+    """Evaluate points, and keep what comes of them.
+
+    Processes of this machine keep it themselves. The workers of a cluster need not reach the store, so it is done here.
+    """
+    if scheduler is None:
+        yield from run_points(points, evaluator(store), workers or usable_cpus(), stop, groups)
+        return
+    from simulator.explore.cluster import run_on_cluster
+
+    mechanisms = [type(point.machine.skipping) for point in points]
+    ours = [mechanism for mechanism in mechanisms if not mechanism.__module__.startswith("simulator.")]
+    evaluations = run_on_cluster(
+        points, evaluate_elsewhere, scheduler, stop, groups, mechanisms=ours, describe=_described
+    )
+    for number, row in evaluations:
+        yield number, row if store is None else _keep(points[number], row, store)
+
+
+def _described(point: Point) -> str:
+    settings = " ".join(f"{path}={value}" for path, value in point.settings)
+    return f"{point.machine.name} {settings} on {point.recorded.name}"
 
 
 @dataclass(frozen=True)
@@ -201,12 +248,14 @@ class _Keeping:
     def __call__(self, point: Point) -> Row:
         store = _store(self.folder, self.code, self.run)
         known = known_row(point, store)  # another sweep may have been here since this one began
-        if known is not None:
-            return known
-        row, of_point = evaluate(point), told(point)
-        if row.get("key") is not None:
-            store.add(point.key, {name: cell for name, cell in row.items() if name not in of_point})
-        return row
+        return _keep(point, evaluate(point), store) if known is None else known
+
+
+def _keep(point: Point, row: Row, store: Store) -> Row:
+    of_point = told(point)
+    if row.get("key") is not None:
+        store.add(point.key, {name: cell for name, cell in row.items() if name not in of_point})
+    return row
 
 
 @lru_cache(maxsize=1)
@@ -220,6 +269,7 @@ def sweep(
     workers: int | None = None,
     *,
     store: PathLike | None = None,
+    scheduler: str | None = None,
 ) -> pd.DataFrame:
     """Replay traces on a grid of machines.
 
@@ -237,6 +287,8 @@ def sweep(
         Processes; default: one for each core that this process may use.
     store : path, optional
         Folder of outcomes to share with other sweeps, instead of the one in `out`.
+    scheduler : str, optional
+        Address of a Dask scheduler, instead of processes of this machine.
 
     Returns
     -------
@@ -255,7 +307,7 @@ def sweep(
         space = Space.parse(space)
     elif not isinstance(space, Space):
         space = load_space(space)
-    outcome = run_sweep(space, out, workers, store=store)
+    outcome = run_sweep(space, out, workers, store=store, scheduler=scheduler)
     if outcome.signal_number:
         raise KeyboardInterrupt
     return table.frame(outcome.axes, outcome.rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,14 @@ if TYPE_CHECKING:
 
 IDENTITY = ("key", "status", "arch", "arch_digest")
 RECORDED = ("trace", "trace_sha256", "steps", "steps_replayed")
-BEFORE_COMPONENTS = (
+OF_SEARCH = ("trial", "feasible")
+OF_QUALITY = ("quality", "quality_loss")
+MEASURES = (
     "cycles_total",
     "time_us",
+    "cycles_*",
+    "stall_*_cycles",
+    "sparsity",
     "macs_dense",
     "macs_executed",
     "macs_gated",
@@ -28,8 +34,9 @@ BEFORE_COMPONENTS = (
     "saving_layers",
     "saving_network",
     "energy_total_pj",
-)
-AFTER_COMPONENTS = (
+    "*",
+    "energy_delay_js",
+    "area_mm2",
     "dram_read_bytes",
     "dram_write_bytes",
     "utilization",
@@ -38,12 +45,13 @@ AFTER_COMPONENTS = (
     "bound_speedup",
     "error",
 )
+"""Names, and patterns for those that depend on the rows: phases and products, stalls, and components of the energy."""
 
 
 def columns(axes: Sequence[str], rows: Sequence[Row]) -> list[str]:
-    """List the columns: identity, axes, trace, measures.
+    """List the columns: identity, axes, trace, measures; those of a search and of quality where a row has them.
 
-    Energy components stand in the order in which the rows name them.
+    What stands for a pattern of `MEASURES` is in the order in which the rows name it.
 
     Parameters
     ----------
@@ -51,9 +59,13 @@ def columns(axes: Sequence[str], rows: Sequence[Row]) -> list[str]:
         Paths of the axes.
     rows : sequence of dict
     """
-    fixed = {*IDENTITY, *axes, *RECORDED, *BEFORE_COMPONENTS, *AFTER_COMPONENTS}
-    components = dict.fromkeys(name for row in rows for name in row if name not in fixed)
-    return [*IDENTITY, *axes, *RECORDED, *BEFORE_COMPONENTS, *components, *AFTER_COMPONENTS]
+    fixed = {*OF_SEARCH, *IDENTITY, *axes, *RECORDED, *OF_QUALITY, *MEASURES}
+    found: dict[str, list[str]] = {pattern: [] for pattern in MEASURES if "*" in pattern}
+    for name in dict.fromkeys(name for row in rows for name in row if name not in fixed):
+        found[next(pattern for pattern in found if fnmatchcase(name, pattern))].append(name)
+    measures = [name for one in MEASURES for name in found.get(one, [one])]
+    search, quality = ([n for n in names if any(n in row for row in rows)] for names in (OF_SEARCH, OF_QUALITY))
+    return [*search, *IDENTITY, *axes, *RECORDED, *quality, *measures]
 
 
 def to_csv(axes: Sequence[str], rows: Sequence[Row]) -> str:
@@ -82,7 +94,7 @@ def to_parquet(axes: Sequence[str], rows: Sequence[Row]) -> bytes:
     InputError
         If pyarrow is not installed.
     """
-    pyarrow, parquet = _pyarrow()
+    pyarrow, parquet = pyarrow_modules()
     names = columns(axes, rows)
     cells = [pyarrow.array(_of_one_type([row.get(name) for row in rows])) for name in names]
     sink = pyarrow.BufferOutputStream()
@@ -101,9 +113,29 @@ def encoder(file_format: str) -> Callable[[Sequence[str], Sequence[Row]], bytes]
     if file_format == "csv":
         return lambda axes, rows: to_csv(axes, rows).encode()
     if file_format == "parquet":
-        _pyarrow()  # told before an hour of replays, not after it
+        pyarrow_modules()  # told before an hour of replays, not after it
         return to_parquet
     raise InputError.of("format", repr(file_format), "csv or parquet", nearest(file_format, ("csv", "parquet")))
+
+
+def pyarrow_modules(where: str = "format") -> tuple[Any, Any]:
+    """Import pyarrow and its parquet.
+
+    Parameters
+    ----------
+    where : str
+        What of the user's input needs them, for the message.
+
+    Raises
+    ------
+    InputError
+        If it is not installed.
+    """
+    try:
+        return import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ImportError:
+        hint = "pip install 'skipstone[parquet]'"
+        raise InputError.of(where, "'parquet', for which pyarrow is not installed", "pyarrow", hint) from None
 
 
 def _of_one_type(cells: Sequence[Cell]) -> list[Cell]:
@@ -111,14 +143,6 @@ def _of_one_type(cells: Sequence[Cell]) -> list[Cell]:
     if kinds == {int, float}:
         return [None if cell is None else float(cell) for cell in cells]
     return [None if cell is None else str(cell) for cell in cells] if len(kinds) > 1 else list(cells)
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        return import_module("pyarrow"), import_module("pyarrow.parquet")
-    except ImportError:
-        hint = "pip install 'skipstone[parquet]'"
-        raise InputError.of("format", "'parquet', for which pyarrow is not installed", "pyarrow", hint) from None
 
 
 def frame(axes: Sequence[str], rows: Sequence[Row]) -> pd.DataFrame:

@@ -16,12 +16,17 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 
     Parameters
     ----------
     head : sequence of str
+        Names of columns; one may have several lines.
     rows : sequence of sequence of str
         As long as `head`; a cell is cut to `LONGEST_CELL` characters.
     texts : int
         So many columns are texts and begin at the left; numbers, after them, end at the right.
     """
-    cut = [[numbers.shortened(cell, LONGEST_CELL) for cell in row] for row in [head, *rows]]
+    heads = [name.split("\n") for name in head]
+    height = max(map(len, heads))
+    over = [[""] * (height - len(parts)) + parts for parts in heads]
+    lines_of_head = [list(line) for line in zip(*over, strict=True)]
+    cut = [[numbers.shortened(cell, LONGEST_CELL) for cell in row] for row in [*lines_of_head, *rows]]
     widths = [max(map(len, column)) for column in zip(*cut, strict=True)]
     lines = [
         GAP.join(
@@ -30,4 +35,5 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 
         ).rstrip()
         for row in cut
     ]
-    return [lines[0], "-" * (sum(widths) + len(GAP) * (len(widths) - 1)), *lines[1:]]
+    rule = "-" * (sum(widths) + len(GAP) * (len(widths) - 1))
+    return [*lines[:height], rule, *lines[height:]]

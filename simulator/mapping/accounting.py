@@ -37,7 +37,39 @@ class Counted(NamedTuple):
     encoded: Int64s | None = None
 
 
-def count_products(arch: Architecture, groups: Sequence[Counted]) -> Int64s:
+class Frame(NamedTuple):
+    """What of the counts of products depends on no mask.
+
+    Attributes
+    ----------
+    counts : int64 [products, len(COUNTS)]
+        What happens in the vector unit.
+    each : int64 [fields of `_Row`, products]
+    """
+
+    counts: Int64s
+    each: Int64s
+
+
+def count_frame(arch: Architecture, groups: Sequence[Counted]) -> Frame:
+    """Count what of products depends on no mask; parameters as those of `count_products`."""
+    products = [p for group in groups for p in group.products]
+    counts = np.zeros((len(products), len(COUNTS)), dtype=np.int64)
+    if not arch.ideal_memory:
+        counts[:, Count.GATE_FORWARD_VALUES] = [p.epilogue.gate_forward_values for p in products]
+        backward = [p.epilogue.gate_backward_values for p in products]
+        counts[:, Count.GATE_BACKWARD_VALUES] = backward
+        if arch.skipping.uses_mask:
+            counts[:, Count.THRESHOLD_VALUES] = backward
+            counts[:, Count.MASK_BITS_PACKED] = backward  # a bit for each value that was judged
+    each = []
+    for group in groups:
+        row = _Row() if group.passes is None else _row(arch, group, group.passes)
+        each += [row] * len(group.products)
+    return Frame(counts, np.array(each, dtype=np.int64).reshape(-1, len(_Row._fields)).T.copy())
+
+
+def count_products(arch: Architecture, groups: Sequence[Counted], frame: Frame | None = None) -> Int64s:
     """Count what happens in the array, its skip logic, the vector unit and the operand buffers.
 
     Pass counts hold for one column; a lane's control serves the C columns of a column tile and is counted once
@@ -49,34 +81,25 @@ def count_products(arch: Architecture, groups: Sequence[Counted]) -> Int64s:
     arch : Architecture
         With ``memory: ideal`` nothing of buffers and vector unit is counted.
     groups : sequence of Counted
+    frame : Frame, optional
+        What `count_frame` says of them.
 
     Returns
     -------
     int64 [products, len(COUNTS)]
         Of one group after the other, without what is counted while loads and stores are written.
     """
-    products = [p for group in groups for p in group.products]
-    counts = np.zeros((len(products), len(COUNTS)), dtype=np.int64)
+    frame = count_frame(arch, groups) if frame is None else frame
     skipping, precision = arch.skipping, arch.precision
-    if not arch.ideal_memory:
-        counts[:, Count.GATE_FORWARD_VALUES] = [p.epilogue.gate_forward_values for p in products]
-        backward = [p.epilogue.gate_backward_values for p in products]
-        counts[:, Count.GATE_BACKWARD_VALUES] = backward
-        if skipping.uses_mask:
-            counts[:, Count.THRESHOLD_VALUES] = backward
-            counts[:, Count.MASK_BITS_PACKED] = backward  # a bit for each value that was judged
-    each, sums = [], np.zeros((len(SUMS), len(products)), dtype=np.int64)
+    counts = frame.counts.copy()
+    macs, columns, column_tiles, passes, sums_bits, mask_bits, shared_bits, picks = frame.each
+    sums = np.zeros((len(SUMS), len(counts)), dtype=np.int64)
     at = 0
     for group in groups:
-        row, stop = _Row(), at + len(group.products)
+        stop = at + len(group.products)
         if group.passes is not None:
-            row = _row(arch, group, group.passes)
             sums[:, at:stop] = group.passes.sums
-        each += [row] * len(group.products)
         at = stop
-    if not each:
-        return counts
-    macs, columns, column_tiles, passes, sums_bits, mask_bits, shared_bits, picks = np.array(each, dtype=np.int64).T
     sum_of = dict(zip(SUMS, sums, strict=True))
     executed = sum_of["executed"] * columns
     counts[:, Count.MACS_DENSE] = macs

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from threading import Thread
 
 import numpy as np
@@ -18,11 +18,10 @@ import numpy.typing as npt
 
 from simulator.arch import Architecture, Mechanism, PassCounts, PassMasks, TileMechanism
 from simulator.cpus import usable_cpus
-from simulator.mapping.groups import ProductGroups
 from simulator.mapping.skip_tiles import StoredMasks
 from simulator.skipping.masks import bits_on_lanes, full, nnz, rows_on_lanes
 from simulator.skipping.structured import BrokenPatternError
-from simulator.workload import OperandMask, Product, Workload
+from simulator.workload import OperandMask, Product
 
 Int64s = npt.NDArray[np.int64]
 
@@ -161,7 +160,7 @@ def _limited(arch: Architecture) -> bool:
 
 
 class PassCache:
-    """Pass tables by (masks, tile, mechanism), masks in their formats, and groups of products; of one recorded step.
+    """Pass tables by (masks, tile, mechanism), and masks in their formats; of one recorded step.
 
     Parameters
     ----------
@@ -176,13 +175,6 @@ class PassCache:
         self.most_bytes, self._bytes = most_bytes, 0
         self.threads = threads or usable_cpus()
         self._tables: dict[tuple[object, ...], PassTable] = {}
-        self._groups: ProductGroups | None = None
-
-    def grouped(self, workload: Workload) -> ProductGroups:
-        """Give the products of the step's workload in groups, which all machines share."""
-        if self._groups is None or self._groups.workload is not workload:
-            self._groups = ProductGroups(workload)
-        return self._groups
 
     def table(self, arch: Architecture, product: Product, tile_k: int, shape: tuple[int, int]) -> PassTable:
         """Give the pass table of one product, see `tables`."""
@@ -292,7 +284,7 @@ def _count(arch: Architecture, wanted: Wanted) -> PassTable:
         )
     first, operand = products[0], products[0].mask
     if operand is None:
-        return _count_unrecorded(mechanism, first, rows, tile_k)
+        return _count_unrecorded(mechanism, first.m, first.k, rows, tile_k)
     if operand.lanes_hold == "bits":
         return _joined([_count_masks(mechanism, [p], rows, tile_k) for p in products])
     return _count_masks(mechanism, products, rows, tile_k)
@@ -320,9 +312,9 @@ def _count_masks(mechanism: Mechanism, products: Sequence[Product], rows: int, t
     return _table(tiles, masks.lanes[: len(masks.lanes) // len(products)], nonzeros, len(products))
 
 
-def _count_unrecorded(mechanism: Mechanism, product: Product, rows: int, tile_k: int) -> PassTable:
+@lru_cache(maxsize=256)
+def _count_unrecorded(mechanism: Mechanism, m: int, k: int, rows: int, tile_k: int) -> PassTable:
     """Count passes that are all full of non-zeros; only the last may have fewer rows."""
-    m, k = product.m, product.k
     passes = -(-m // rows)
     tiles = [
         _repeated(mechanism.count(_two_kinds(rows, m, stop - start)), passes) for start, stop in _k_tiles(k, tile_k)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from simulator.arch import Architecture
 from simulator.mapping.accounting import Counted, count_products
 from simulator.mapping.arrays import dealt_jobs
+from simulator.mapping.groups import Name, alike
 from simulator.mapping.passes import PassCache, PassTable, Wanted, feed_cycles, pass_shapes, words_cycles
 from simulator.mapping.plan import (
     BUFFERS,
@@ -29,14 +31,17 @@ from simulator.mapping.plan import (
     plan_of,
 )
 from simulator.mapping.skip_tiles import SkipOperands
-from simulator.mapping.tiling import Candidate, PassCost, Pins, Tiling, TilingProblem, best, candidates, k_tiles
+from simulator.mapping.tiling import Candidate, Cut, PassCost, Pins, Tiling, TilingProblem, Tilings, enumerated, k_tiles
 from simulator.mapping.traffic import Traffic
-from simulator.mapping.writing import Mapped, Pauses, write_plan
-from simulator.memory import BandwidthDram
+from simulator.mapping.writing import Layout, Mapped, Pauses, write_plan
 from simulator.workload import Product, Workload
 from traces.errors import InputError
 
 Int64s = npt.NDArray[np.int64]
+
+KEPT_LAYOUTS = 4
+"""Tilings of all products of which the layout is kept, for each machine and structure: masks may change the choice from
+step to step."""
 
 
 def plan(arch: Architecture, workload: Workload, cache: PassCache | None = None) -> Plan:
@@ -90,9 +95,9 @@ def choices(arch: Architecture, workload: Workload, cache: PassCache | None = No
     planner = _SystemPlanner(arch, workload, PassCache() if cache is None else cache)
     times = Counter((p.layer, p.name) for p in workload.products)
     return [
-        Choice(planner.typical[key], count, tuple(planner.found(key)))
-        for key, count in times.items()
-        if planner.typical[key].k
+        Choice(planner.typical(name), count, tuple(planner.found(name)))
+        for name, count in times.items()
+        if planner.typical(name).k
     ]
 
 
@@ -103,7 +108,8 @@ def _plan_ideal(arch: Architecture, workload: Workload, cache: PassCache) -> Pla
     jobs[JOB_FIRST_LOAD:JOB_LOAD_SKIP] = 0
     jobs[JOB_PRODUCT] = np.arange(len(products))
     planned: dict[int, PlannedProduct] = {}
-    for indices, members in cache.grouped(workload).groups:
+    for indices in alike(workload).groups:
+        members = [products[index] for index in indices]
         first = members[0]
         shapes = pass_shapes(arch, first) if first.k else [(1, 1)]
         tables = [cache.tables(arch, members, first.k, shape) if first.k else None for shape in shapes]
@@ -176,8 +182,33 @@ def _fetched_bytes(skip: SkipOperands, product: Product, tile_m: int, tile_k: in
     return int(skip.fetched_bytes([product], tile_m, tile_k)[0])
 
 
-_best_known = lru_cache(maxsize=4096)(best)
-"""Tilings of dense operands, which are the same at each step."""
+_enumerated_once = lru_cache(maxsize=512)(enumerated)
+"""Tilings of operands whose bytes depend on no mask, which are the same at each step and for many machines."""
+
+
+class _Before(NamedTuple):
+    """What the products of a group wait for on chip, of each: int64 [members].
+
+    Attributes
+    ----------
+    products : the product before it; -1 where it waits for none
+    names : its name, as an index into `Alike.of_name`'s order
+    dense_store_bytes : what it stores dense
+    """
+
+    products: Int64s
+    names: Int64s
+    dense_store_bytes: Int64s
+
+
+class _Known:
+    """What of planning a structure on a machine depends on no mask, once it was found."""
+
+    def __init__(self) -> None:
+        self.problems: dict[Name, TilingProblem] = {}
+        self.tilings: dict[Name, Tilings] = {}
+        self.before: dict[int, _Before] = {}
+        self.layouts: dict[tuple[Tiling, ...], Layout] = {}
 
 
 class _SystemPlanner:
@@ -187,34 +218,45 @@ class _SystemPlanner:
         self.arch, self.cache, self.workload = arch, cache, workload
         self.traffic = Traffic(arch, cache.stored)
         mapping = arch.system.mapping
-        chosen = {k: v for k, v in mapping.model_dump().items() if v != "auto" and k != "overlap"}
-        self.pins = Pins(**chosen)
-        buffers = [getattr(arch.system.buffers, name) for name in BUFFERS]
         # Two products that run by turns hold a tile each: that takes two halves of every buffer.
-        self.overlaps = mapping.overlap and all(b.double for b in buffers)
-        known = cache.grouped(workload)
-        self.groups, self._group_of, self.order = known.groups, known.group_of, known.order
-        self.typical, self.most_rows, self.alike, self.uses = known.typical, known.most_rows, known.alike, known.uses
+        self.overlaps = mapping.overlap and all(getattr(arch.system.buffers, name).double for name in BUFFERS)
+        self.alike = alike(workload)
+        self.order = self.alike.order
+        self.known = workload.structure.kept((_Known, arch.digest), _Known)
+        self.pins = Pins(**{k: v for k, v in mapping.model_dump().items() if v != "auto" and k != "overlap"})
+        self.groups = [[workload.products[index] for index in indices] for indices in self.alike.groups]
         self._known_pauses: dict[int, Int64s] = {}
-        self._chosen: dict[tuple[str, str], Candidate] = {}
-        self._problems: dict[tuple[str, str], TilingProblem] = {}
-        self._known_cuts: dict[tuple[str, str], list[tuple[int, tuple[int, int]]]] = {}
+        self._chosen: dict[Name, Candidate] = {}
+        self._own_problems: dict[Name, TilingProblem] = {}
+        self._own_tilings: dict[Name, Tilings] = {}
 
     def plan(self) -> Plan:
         """Write all products in program order."""
-        return write_plan(self.arch, self.traffic, self.order, self.workload.products, self.mapped(), self.pauses())
+        mapped = self.mapped()
+        layouts, tilings = self.known.layouts, tuple([one.tiling for one in mapped])
+        layout = layouts.pop(tilings, None) or Layout(
+            self.arch, self.traffic, self.order, self.workload.products, mapped
+        )
+        layouts[tilings] = layout  # as the newest
+        while len(layouts) > KEPT_LAYOUTS:
+            del layouts[next(iter(layouts))]
+        return write_plan(self.arch, self.traffic, layout, self.workload.products, mapped, self.pauses())
+
+    def typical(self, name: Name) -> Product:
+        """The product that stands for all of a layer and name."""
+        return self.workload.products[self.alike.typical[name]]
 
     def mapped(self) -> list[Mapped]:
         """All products with their tilings and passes, those that are alike together."""
         self._count_masks()
         done = []
-        for indices, members in self.groups:
-            tiling = self._tiling_of_name(members[0])
-            tiling = tiling._replace(
-                # The first time step forward takes its hidden state from DRAM, as no product made it.
-                skip_on_chip=tiling.skip_on_chip and members[0].in_chain,
-                descending=self.overlaps and self.order.descends(indices[0]),
-            )
+        for indices, members, name in zip(self.alike.groups, self.groups, self.alike.names, strict=True):
+            tiling = self._best(name).tiling
+            # The first time step forward takes its hidden state from DRAM, as no product made it.
+            on_chip = tiling.skip_on_chip and members[0].in_chain
+            descending = self.overlaps and self.order.descends(indices[0])
+            if on_chip != tiling.skip_on_chip or descending:
+                tiling = tiling._replace(skip_on_chip=on_chip, descending=descending)
             passes = None
             if members[0].k:
                 passes = self.cache.tables(self.arch, members, tiling.tile_k, (tiling.rows, tiling.columns))
@@ -224,14 +266,15 @@ class _SystemPlanner:
     def _count_masks(self) -> None:
         """Count passes side by side: those that tilings are compared by, or all where there is nothing to compare."""
         wanted = []
-        for key, product in self.typical.items():
+        for name in self.alike.typical:
+            product = self.typical(name)
             if product.mask is None:
                 continue
-            cuts = self._cuts(key)
+            cuts = self._tilings(name).cuts
             if len(cuts) > 1:
-                wanted += [Wanted([product], tile_k, shape) for tile_k, shape in cuts]
+                wanted += [Wanted([product], cut.tile_k, cut.shape) for cut in cuts]
                 continue
-            wanted += [Wanted(members, *cuts[0]) for members in self.alike[key]]
+            wanted += [Wanted(self.groups[group], cuts[0].tile_k, cuts[0].shape) for group in self.alike.of_name[name]]
         self.cache.prepare(self.arch, wanted)
 
     def pauses(self) -> Pauses | None:
@@ -240,17 +283,17 @@ class _SystemPlanner:
             return None
         cycles = np.zeros(len(self.workload.products), dtype=np.int64)
         crowded = np.zeros(len(cycles), dtype=np.bool_)
-        for group, (indices, _) in enumerate(self.groups):
+        for group, indices in enumerate(self.alike.groups):
             if indices[0] in self.order.chain_of:
                 cycles[indices] = self._pause_cycles(group)
                 crowded[indices] = self._crowded(group)
         return Pauses(cycles, crowded)
 
-    def found(self, key: tuple[str, str]) -> list[Candidate]:
+    def found(self, name: Name) -> list[Candidate]:
         """Enumerate the tilings of a product by layer and name, best first."""
-        return candidates(*self._comparison(key))
+        return self._tilings(name).all(self._costs(name), self._pause_to_fill(name))
 
-    def _best(self, key: tuple[str, str]) -> Candidate:
+    def _best(self, name: Name) -> Candidate:
         """The tiling that a product takes, by layer and name.
 
         Raises
@@ -258,74 +301,85 @@ class _SystemPlanner:
         InputError
             If none fits the buffers.
         """
-        if key in self._chosen:
-            return self._chosen[key]
-        problem, costs, dram, pins = self._comparison(key)
-        alike = self.traffic.skip.tiles_are_alike(self.typical[key])
-        chosen = (_best_known if alike else best)(problem, tuple(costs), dram, pins)
+        if name in self._chosen:
+            return self._chosen[name]
+        chosen = self._tilings(name).best(self._costs(name), self._pause_to_fill(name))
         if chosen is None:
-            product = self.typical[key]
+            product = self.typical(name)
             rooms = zip(BUFFERS, self.traffic.room_bytes, strict=True)
             pinned = {k: v for k, v in vars(self.pins).items() if v is not None}
             raise InputError.of(
                 f"machine {self.arch.name}: memory.buffers",
-                f"no tile of {product.layer} {product.name} ({self.most_rows[key]} x {product.k} x {product.n}) "
+                f"no tile of {product.layer} {product.name} ({self.alike.most_rows[name]} x {product.k} x {product.n}) "
                 "that fits " + ", ".join(f"{room} bytes of {name}" for name, room in rooms),
                 "room for the tiles of one pass in each buffer (its half where double-buffered)",
                 f"unpin memory.mapping ({pinned})" if pinned else "enlarge capacity_kib",
             )
-        self._chosen[key] = chosen
+        self._chosen[name] = chosen
         return chosen
 
-    def _tiling_of_name(self, product: Product) -> Tiling:
-        return self._best((product.layer, product.name)).tiling
-
-    def _cuts(self, key: tuple[str, str]) -> list[tuple[int, tuple[int, int]]]:
-        """K tiles and shapes of a pass to compare for a product."""
-        if key not in self._known_cuts:
-            product, problem = self.typical[key], self._problem(key)
-            self._known_cuts[key] = [
-                (tile_k, shape)
+    def _tilings(self, name: Name) -> Tilings:
+        """The tilings of a product that fit, with the K tiles and shapes of a pass that are compared."""
+        kept = self.known.tilings if self._reads_no_mask(name) else self._own_tilings
+        found = kept.get(name)
+        if found is None:
+            product, problem = self.typical(name), self._problem(name)
+            cuts = tuple(
+                Cut(tile_k, *shape)
                 for shape in pass_shapes(self.arch, product)
                 if self.pins.shape in (None, shape)
                 for tile_k in k_tiles(problem, *shape, self.pins)
-            ]
-        return self._known_cuts[key]
+            )
+            enumerate_them = _enumerated_once if kept is self.known.tilings else enumerated
+            found = kept[name] = enumerate_them(problem, cuts, self.traffic.dram.unloaded, self.pins)
+        return found
 
-    def _comparison(self, key: tuple[str, str]) -> tuple[TilingProblem, list[PassCost], BandwidthDram, Pins]:
-        """What the tilings of a product are compared by, see `candidates`."""
-        product, problem, cuts = self.typical[key], self._problem(key), self._cuts(key)
+    def _costs(self, name: Name) -> list[PassCost]:
+        """What the array takes for a product, for each of the cuts of its tilings."""
+        product, cuts = self.typical(name), self._tilings(name).cuts
         costs = []
-        for tile_k, shape in cuts:
+        for tile_k, *shape in cuts:
+            rows, columns = shape
             passes = None
             if product.k and len(cuts) == 1:  # then all time steps were counted together
-                members = next(members for members in self.alike[key] if product in members)
-                passes = self.cache.tables(self.arch, members, tile_k, shape).of(members.index(product))
+                members = self.groups[self.alike.group_of[self.alike.typical[name]]]
+                passes = self.cache.tables(self.arch, members, tile_k, (rows, columns)).of(members.index(product))
             elif product.k:
-                passes = self.cache.table(self.arch, product, tile_k, shape)
-            costs.append(_cost(self.arch, product, passes, tile_k, shape))
-        if problem.pauses:
-            pauses, _ = self.order.pauses_for(product)
-            group = self._group_of[pauses[-1]]
-            pause = self._pause_cycles(group)[self.groups[group][0].index(pauses[-1])]
-            problem = replace(problem, pause_cycles=int(pause))
-        return problem, costs, self.traffic.dram.unloaded, self.pins
+                passes = self.cache.table(self.arch, product, tile_k, (rows, columns))
+            costs.append(_cost(self.arch, product, passes, tile_k, (rows, columns)))
+        return costs
 
-    def _problem(self, key: tuple[str, str]) -> TilingProblem:
-        """What a product's tiling depends on but for the length of the pauses that it fills."""
-        if key in self._problems:
-            return self._problems[key]
-        product, traffic = self.typical[key], self.traffic
-        epilogue, skip, alike = product.epilogue, traffic.skip, self.alike[key]
-        most_rows, operand_bits = self.most_rows[key], traffic.operand_bits
-        pauses, by_rows = self.order.pauses_for(product) if self.overlaps else ((), False)
+    def _pause_to_fill(self, name: Name) -> int:
+        """Length of the pauses that a product's jobs may stand in; 0 where there are none."""
+        problem = self._problem(name)
+        if not problem.pauses:
+            return 0
+        pauses, _ = self.order.pauses_for(self.alike.typical[name])
+        group = self.alike.group_of[pauses[-1]]
+        return int(self._pause_cycles(group)[self.alike.groups[group].index(pauses[-1])])
+
+    def _reads_no_mask(self, name: Name) -> bool:
+        """Whether the bytes of a product's operands and results are the same at each step."""
+        product, skip = self.typical(name), self.traffic.skip
+        return skip.tiles_are_alike(product) and skip.stores_are_alike(product)
+
+    def _problem(self, name: Name) -> TilingProblem:
+        """What a product's tiling depends on but for the array's cycles and the length of the pauses that it fills."""
+        kept = self.known.problems if self._reads_no_mask(name) else self._own_problems
+        if name in kept:
+            return kept[name]
+        product, traffic = self.typical(name), self.traffic
+        epilogue, skip = product.epilogue, traffic.skip
+        members = [self.groups[group] for group in self.alike.of_name[name]]
+        most_rows, operand_bits = self.alike.most_rows[name], traffic.operand_bits
+        pauses, by_rows = self.order.pauses_for(self.alike.typical[name]) if self.overlaps else ((), False)
         skip_bytes: Callable[[int, int], int] = partial(_fetched_bytes, skip, product)
-        skip_room_bytes: Callable[[int, int], int] = partial(skip.largest_room_bytes, alike)
+        skip_room_bytes: Callable[[int, int], int] = partial(skip.largest_room_bytes, members)
         if skip.tiles_are_alike(product):
             skip_bytes = _DenseBytes(product.m, product.k, operand_bits)
         if not skip.encoded_on_chip(product):
             skip_room_bytes = _DenseRoomBytes(most_rows, product.k, operand_bits)
-        self._problems[key] = TilingProblem(
+        kept[name] = TilingProblem(
             m=most_rows,
             n=product.n,
             k=product.k,
@@ -339,7 +393,7 @@ class _SystemPlanner:
             vector_cycles=traffic.vector_cycles(epilogue.gate_forward_values, epilogue.gate_backward_values),
             port_values_per_cycle=traffic.memory.buffers.output.port_values_per_cycle,
             skip_in_chain=product.in_chain,
-            shared_stays=by_rows or self.uses[product.shared_operand] > 1,
+            shared_stays=by_rows or self.alike.uses[product.shared_operand] > 1,
             resident_bytes=(traffic.room_bytes if by_rows else traffic.capacity_bytes)[SHARED],
             position_grain=self.arch.skipping.position_grain,
             segment_positions=traffic.skip.segment_positions(product),
@@ -347,7 +401,7 @@ class _SystemPlanner:
             fills_by_rows=by_rows,
             arrays=self.arch.arrays,
         )
-        return self._problems[key]
+        return kept[name]
 
     def _pause_cycles(self, group: int) -> Int64s:
         """About how long the array waits before each product of a serial chain: the way of the last tile before it.
@@ -356,35 +410,48 @@ class _SystemPlanner:
         """
         if group in self._known_pauses:
             return self._known_pauses[group]
-        _, members = self.groups[group]
-        made_by = [next((after.product for after in p.after if after.on_chip), -1) for p in members]
-        waiting = np.array(made_by) >= 0
+        members, before = self.groups[group], self._before(group)
+        waiting = before.products >= 0
         pauses = np.zeros(len(members), dtype=np.int64)
         if waiting.any():
-            before = [self.workload.products[made] for made in made_by]
-            pauses += [self._best((p.layer, p.name)).last_cycles for p in before]
-            pauses += self.arch.system.vector_unit.latency_cycles
-            if not self._tiling_of_name(members[0]).skip_on_chip:
+            names = list(self.alike.typical)
+            last_cycles = np.zeros(len(names), dtype=np.int64)
+            for name in set(before.names.tolist()):
+                last_cycles[name] = self._best(names[name]).last_cycles
+            pauses = last_cycles[before.names] + self.arch.system.vector_unit.latency_cycles
+            if not self._best(self.alike.names[group]).tiling.skip_on_chip:
                 dram = self.traffic.dram.unloaded
-                moved_bytes = np.array([self.traffic.dense_store_bytes(p) for p in before], dtype=np.int64)
-                moved_bytes += self._skip_stored[made_by]
+                moved_bytes = before.dense_store_bytes + self._skip_stored[before.products]
                 moved_bytes += self.traffic.skip.fetched_bytes(members, members[0].m, members[0].k)
                 pauses += dram.latency_cycles + dram.transfer_cycles(moved_bytes)
             pauses[~waiting] = 0
         self._known_pauses[group] = pauses
         return pauses
 
+    def _before(self, group: int) -> _Before:
+        """What the products of a group wait for on chip."""
+        found = self.known.before.get(group)
+        if found is None:
+            made_by = [next((after.product for after in p.after if after.on_chip), -1) for p in self.groups[group]]
+            products = [self.workload.products[made] for made in made_by]
+            number = {name: n for n, name in enumerate(self.alike.typical)}
+            found = self.known.before[group] = _Before(
+                np.array(made_by, dtype=np.int64),
+                np.array([number[p.layer, p.name] for p in products], dtype=np.int64),
+                np.array([self.traffic.dense_store_bytes(p) for p in products], dtype=np.int64),
+            )
+        return found
+
     @cached_property
     def _skip_stored(self) -> Int64s:
         """Bytes of the next skip operand that each product stores: int64 [products]."""
         stored = np.zeros(len(self.workload.products), dtype=np.int64)
-        for indices, members in self.groups:
+        for indices, members in zip(self.alike.groups, self.groups, strict=True):
             stored[indices] = self.traffic.skip.stored_bytes(members)
         return stored
 
     def _crowded(self, group: int) -> bool:
         """Whether the weights that stay for a chain leave no room for another product's tile."""
-        product = self.groups[group][1][0]
-        tiling = self._tiling_of_name(product)
+        product, tiling = self.groups[group][0], self._best(self.alike.names[group]).tiling
         taken = self.traffic.operand_bytes(product.k * product.n) if tiling.shared_resident else 0
         return taken + self.traffic.room_bytes[SHARED] > self.traffic.capacity_bytes[SHARED]

@@ -40,7 +40,6 @@ class ProgramOrder:
     """
 
     def __init__(self, products: Sequence[Product]) -> None:
-        self._products = products
         awaited = {a.product for p in products for a in p.after}
         # Pauses: the products of a chain that wait for the one before, by the first product of the chain.
         self.chain_of: dict[int, int] = {}
@@ -59,19 +58,19 @@ class ProgramOrder:
         }
         busy = awaited | self.chain_of.keys() | set(self.by_rows.values())
         self.puts_off = {i for i, p in enumerate(products) if p.k and i not in busy}
-        self._index = {id(p): i for i, p in enumerate(products)}
+        self._descending = {
+            i for i, p in enumerate(products) if p.made_by is not None and bool(p.made_by[0] > p.made_by[-1])
+        }
 
     def descends(self, index: int) -> bool:
         """Whether the chain makes the last rows of the product first."""
-        made_by = self._products[index].made_by
-        return made_by is not None and bool(made_by[0] > made_by[-1])
+        return index in self._descending
 
-    def pauses_for(self, product: Product) -> tuple[Sequence[int], bool]:
+    def pauses_for(self, index: int) -> tuple[Sequence[int], bool]:
         """The products before which a product may fill the pause, and whether it does so by its tiles of rows.
 
         Products that share the pauses of a chain get an equal part of them.
         """
-        index = self._index[id(product)]
         for first, filler in self.by_rows.items():
             if filler == index:
                 return self.pauses.get(first, ()), True

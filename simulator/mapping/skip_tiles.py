@@ -110,6 +110,11 @@ class SkipOperands:
         """Whether `tiles` depends on the product's shape alone and not on its zeros."""
         return product.mask is None or (self.formats.skip == "dense" and self.formats.skip_on_chip == "dense")
 
+    def stores_are_alike(self, product: Product) -> bool:
+        """Whether `stores` depends on the product's shape alone: there is nothing to store, or it lies dense."""
+        mask = product.epilogue.store_skip
+        return mask is None or (self.formats.skip == "dense" and mask.bits % product.n == 0)
+
     def tiles(self, products: Sequence[Product], tile_m: int, tile_k: int, nonzeros: Int64s) -> Int64s:
         """Say what each tile takes: int64 [T, M tiles * K tiles, 4].
 
@@ -146,7 +151,7 @@ class SkipOperands:
         masks = [p.epilogue.store_skip for p in products if p.epilogue.store_skip is not None]
         m, n, bits = products[0].m, products[0].n, masks[0].bits
         rows, columns = _edges(m, tile_m), _edges(n, tile_n)
-        if self.formats.skip == "dense" and bits % n == 0:
+        if self.stores_are_alike(products[0]):
             heights = np.array([len(mask.packed) for mask in masks], dtype=np.int64)
             own = np.diff(rows * heights[:, None] // m)
             elements = own[:, :, None] * np.diff(columns) * (bits // n)

@@ -8,13 +8,18 @@ choice is deterministic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import lcm
 from typing import Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from simulator.memory import BandwidthDram
+
+Int64s = npt.NDArray[np.int64]
 
 Order = Literal["mnk", "nmk", "mkn", "nkm"]
 ORDERS: tuple[Order, ...] = ("mnk", "nmk", "mkn", "nkm")
@@ -92,8 +97,8 @@ class TilingProblem:
         Positions that a K tile is a multiple of, where that many fit.
     segment_positions : int
         Positions that are fetched together, which a K tile is a multiple of, too, where that many fit.
-    pauses, pause_cycles : int
-        How many pauses of a serial chain the product's jobs may fill, and how long each is, about.
+    pauses : int
+        How many pauses of a serial chain the product's jobs may fill.
     fills_by_rows : bool
         It fills them by tiles of rows, as the chain makes them; otherwise job by job.
     arrays : int
@@ -118,7 +123,6 @@ class TilingProblem:
     position_grain: int = 1
     segment_positions: int = 1
     pauses: int = 0
-    pause_cycles: int = 0
     fills_by_rows: bool = False
     arrays: int = 1
 
@@ -226,44 +230,124 @@ class Candidate(NamedTuple):
         return (self.price_cycles, self.dram_bytes, self.jobs, tiling.order, -tiling.rows)
 
 
-def candidates(problem: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pins: Pins) -> list[Candidate]:
-    """Enumerate and price the tilings that fit, best first; empty where none fits.
+class Cut(NamedTuple):
+    """Positions of a K tile, and the shape of a pass."""
+
+    tile_k: int
+    rows: int
+    columns: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of outputs that a pass works on."""
+        return self.rows, self.columns
+
+
+class _Fitting(NamedTuple):
+    """What is known of a tiling before its product's array cycles are.
+
+    Tuples sort by how they are preferred to others of their price: fewer DRAM bytes, fewer jobs, loop order, more rows,
+    then the order of the enumeration.
+    """
+
+    dram_bytes: int
+    jobs: int
+    order: Order
+    minus_rows: int
+    number: int
+    cut: int
+    first_load_cycles: int
+    dram_cycles: int
+    last_cycles: int
+    fillers: int  # jobs that may stand in pauses
+    tile_m: int
+    tile_n: int
+    sums_stay: bool
+
+
+class Tilings:
+    """The tilings of a product that fit, in the order in which those of one price are preferred.
+
+    Parameters
+    ----------
+    problem : TilingProblem
+    cuts : tuple of Cut
+        What was enumerated.
+    fitting : list of _Fitting
+    """
+
+    def __init__(self, problem: TilingProblem, cuts: tuple[Cut, ...], fitting: list[_Fitting]) -> None:
+        self.problem, self.cuts = problem, cuts
+        self._where = (problem.skip_on_chip, problem.shared_resident)
+        self._fitting = sorted(fitting)
+        rows = [
+            (f.jobs, f.cut, f.first_load_cycles + f.last_cycles, max(f.dram_cycles, problem.vector_cycles), f.fillers)
+            for f in self._fitting
+        ]
+        self._jobs, self._cut, self._ends, self._others, self._fillers = (
+            np.array(rows, dtype=np.int64).reshape(-1, 5).T.copy()
+        )
+
+    def best(self, costs: Sequence[PassCost], pause_cycles: int = 0) -> Candidate | None:
+        """Give the least price, of `costs` for each of `cuts`; None where no tiling fits."""
+        if not self._fitting:
+            return None
+        prices, hidden = self._prices(costs, pause_cycles)
+        at = int(prices.argmin())
+        return self._candidate(at, costs, int(hidden[at]))
+
+    def all(self, costs: Sequence[PassCost], pause_cycles: int = 0) -> list[Candidate]:
+        """Give all of them, best first."""
+        prices, hidden = self._prices(costs, pause_cycles)
+        order = prices.argsort(kind="stable")
+        return [self._candidate(at, costs, int(hidden[at])) for at in order.tolist()]
+
+    def _prices(self, costs: Sequence[PassCost], pause_cycles: int) -> tuple[Int64s, Int64s]:
+        array = np.array([cost.array_cycles + cost.feed_cycles for cost in costs], dtype=np.int64)[self._cut]
+        if self.problem.arrays > 1:
+            dealt = [self._cost(at, costs) for at in range(len(self._fitting))]
+            array = np.array([cost.array_cycles + cost.feed_cycles for cost in dealt], dtype=np.int64)
+        hidden = self._fillers * np.minimum(pause_cycles, array // self._jobs)
+        return self._ends + np.maximum(array, self._others) - hidden, hidden
+
+    def _cost(self, at: int, costs: Sequence[PassCost]) -> PassCost:
+        """The array's part of a tiling's price: that of its cut, dealt out where there are several arrays."""
+        f = self._fitting[at]
+        return costs[f.cut] if self.problem.arrays == 1 else costs[f.cut].dealt(self.problem, f.tile_m, f.tile_n)
+
+    def _candidate(self, at: int, costs: Sequence[PassCost], hidden: int) -> Candidate:
+        f = self._fitting[at]
+        tile_k, rows, columns = self.cuts[f.cut]
+        return Candidate(
+            Tiling(f.tile_m, f.tile_n, tile_k, f.order, rows, columns, *self._where, f.sums_stay),
+            self._cost(at, costs),
+            *(f.dram_bytes, f.jobs, f.first_load_cycles, f.dram_cycles, self.problem.vector_cycles, f.last_cycles),
+            hidden,
+        )
+
+
+def enumerated(problem: TilingProblem, cuts: tuple[Cut, ...], dram: BandwidthDram, pins: Pins) -> Tilings:
+    """Enumerate the tilings that fit; none where none fits.
 
     Jobs of a product that fills pauses by rows run as the chain makes the rows, which only whole tiles of rows can:
     other tilings are left out where there is such a one.
     """
-    priced = sorted(_priced(problem, costs, dram, pins))
-    return [_candidate(problem, one) for one in priced if one[0] == priced[0][0]]
+    p = problem
+    found = list(_fitting(p, cuts, dram, pins))
+    if p.fills_by_rows:
+        whole = [one for one in found if not (one.tile_n < p.n and one.order in ("nmk", "nkm"))]
+        found = whole or found
+    return Tilings(p, cuts, found)
 
 
-def best(problem: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pins: Pins) -> Candidate | None:
-    """The first of `candidates`; None where there is none."""
-    one = min(_priced(problem, costs, dram, pins), default=None)
-    return None if one is None else _candidate(problem, one)
-
-
-# What is compared, and what a `Candidate` is made of: cuts rows, the rank of `Candidate.rank`, which one it is in the
-# order of the enumeration, its cost, tile_m, tile_n, whether sums stay, and first, dram, last and hidden cycles.
-_Priced = tuple[bool, int, int, int, Order, int, int, PassCost, int, int, bool, int, int, int, int]
-
-
-def _candidate(p: TilingProblem, priced: _Priced) -> Candidate:
-    _, _, dram_bytes, jobs, order, _, _, cost, tile_m, tile_n, stay, first, dram_cycles, last, hidden = priced
-    where = (p.skip_on_chip, p.shared_resident, stay)
-    tiling = Tiling(tile_m, tile_n, cost.tile_k, order, cost.rows, cost.columns, *where)
-    return Candidate(tiling, cost, dram_bytes, jobs, first, dram_cycles, p.vector_cycles, last, hidden)
-
-
-def _priced(p: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pins: Pins) -> Iterator[_Priced]:
-    """Enumerate and price tile sizes and loop orders that fit the buffers, for every K tile and shape of the array."""
+def _fitting(p: TilingProblem, cuts: Sequence[Cut], dram: BandwidthDram, pins: Pins) -> Iterator[_Fitting]:
+    """Enumerate tile sizes and loop orders that fit the buffers, for every K tile and shape of the array."""
     skip_room, shared_room, output_room = p.room_bytes
     resident, on_chip = p.shared_resident, p.skip_on_chip
     shared_bytes = 0 if resident else p.operand_bytes(p.k * p.n)
     sums_bytes = p.accumulator_bytes(p.m * p.n)
     number = 0
-    for cost in costs:
-        tile_k, rows, columns = cost.tile_k, cost.rows, cost.columns
-        array, each = cost.array_cycles + cost.feed_cycles, cost
+    for cut, (tile_k, rows, columns) in enumerate(cuts):
         ks = -(-p.k // tile_k) or 1
         sizes_n = _sizes(p.n, columns, pins.tile_n)
         for tile_m in _sizes(p.m, rows, pins.tile_m):
@@ -281,18 +365,12 @@ def _priced(p: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pi
                 jobs = tiles * ks
                 last_values = min(p.arrays * min(m, rows) * min(n, columns), m * n)
                 last = -(-last_values // p.port_values_per_cycle) + p.vector_cycles // tiles
-                if p.arrays > 1:
-                    each = cost.dealt(p, tile_m, tile_n)
-                    array = each.array_cycles + each.feed_cycles
                 if not p.skip_in_chain:
                     last += dram.transfer_cycles((p.partial_bytes + p.store_bytes) // tiles)
                 first = skip_bytes // (ms * ks) + shared_bytes // (ns * ks)
                 if first:
                     first = dram.latency_cycles + dram.transfer_cycles(first)
-                hidden = 0
-                if p.pauses:
-                    fillers = jobs - ns * ks if p.fills_by_rows else jobs - 1
-                    hidden = min(p.pauses, fillers) * min(p.pause_cycles, array // jobs)
+                fillers = min(p.pauses, jobs - ns * ks if p.fills_by_rows else jobs - 1)
                 for order in _different_walks(ms > 1, ns > 1, ks > 1, pins.order):
                     stay = ks == 1 or p.accumulator_bytes(_waiting(p, order, m, n)) <= output_room
                     skip_loads, shared_loads = _times_loaded(order, ms, ns, ks)
@@ -310,12 +388,23 @@ def _priced(p: TilingProblem, costs: Iterable[PassCost], dram: BandwidthDram, pi
                         reads += tiles
                     moving = max(dram.transfer_cycles(read), reads * dram.latency_cycles // dram.queue)
                     moving += dram.transfer_cycles(written)
-                    price = first + max(array, moving, p.vector_cycles) - hidden + last
-                    cuts_rows = p.fills_by_rows and tile_n < p.n and order in ("nmk", "nkm")
                     number += 1
-                    yield (
-                        *(cuts_rows, price, read + written, jobs, order, -rows, number, each),
-                        *(tile_m, tile_n, stay, first, moving, last, hidden),
+                    yield _Fitting(
+                        *(
+                            read + written,
+                            jobs,
+                            order,
+                            -rows,
+                            number,
+                            cut,
+                            first,
+                            moving,
+                            last,
+                            fillers,
+                            tile_m,
+                            tile_n,
+                        ),
+                        sums_stay=stay,
                     )
 
 

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 import simulator.mapping.writer_columns as c
-from simulator.arch import Architecture
-from simulator.mapping.accounting import Counted, count_products
+from simulator.arch import Architecture, TileMechanism
+from simulator.mapping.accounting import Counted, Frame, count_frame, count_products
 from simulator.mapping.arrays import dealt_jobs
 from simulator.mapping.counts import COUNTS
 from simulator.mapping.passes import PassTable, feed_cycles
-from simulator.mapping.places import places
+from simulator.mapping.places import RESULT_TENSOR, Places
 from simulator.mapping.plan import JOB_COLUMNS, LOAD_COLUMNS, Plan, PlannedProduct, plan_of
 from simulator.mapping.program import ProgramOrder
+from simulator.mapping.skip_tiles import SkipOperands, StoredMasks
 from simulator.mapping.tiling import ORDERS, Tiling
 from simulator.mapping.traffic import Traffic
 from simulator.workload import Product
@@ -68,50 +70,49 @@ class Pauses:
 def write_plan(
     arch: Architecture,
     traffic: Traffic,
-    order: ProgramOrder,
+    layout: Layout,
     products: Sequence[Product],
     mapped: Sequence[Mapped],
     pauses: Pauses | None,
 ) -> Plan:
-    """Write the jobs of all products; without `pauses` products are not mixed."""
+    """Write the jobs of all products; without `pauses` products are not mixed.
+
+    Parameters
+    ----------
+    layout : Layout
+        Of the same products, or of those of another step, with these tilings.
+    """
     from simulator.mapping.writer_kernels import write_program
 
-    tables = _Tables(arch, traffic, order, products, pauses)
-    tables.prepare(mapped)
+    tables = _Tables(arch, traffic, layout, products, mapped, pauses)
     spec = tables.spec
-    tiles = spec[:, c.M_TILES] * spec[:, c.N_TILES]
-    jobs_of = tiles * spec[:, c.K_TILES]
-    most_jobs = int(jobs_of.sum())
-    jobs = np.empty((len(JOB_COLUMNS), most_jobs), dtype=np.int64)
-    loads = np.empty((len(LOAD_COLUMNS), 3 * most_jobs), dtype=np.int64)
-    # A product waits once for each thing, or, where a chain makes its rows, at most once a job.
-    most_waits = len(tables.after) + int(jobs_of[spec[:, c.MAKERS_AT] >= 0].sum())
-    waits = np.empty((most_waits, 3), dtype=np.int64)
-    outputs = int(tiles.sum())
+    jobs = np.empty((len(JOB_COLUMNS), layout.jobs), dtype=np.int64)
+    loads = np.empty((len(LOAD_COLUMNS), 3 * layout.jobs), dtype=np.int64)
+    waits = np.empty((layout.most_waits, 3), dtype=np.int64)
     state = tables.state()
     written, loaded, waited = write_program(
-        tables.machine(),
+        layout.machine(pauses is not None),
         spec,
-        np.array(tables.after, dtype=np.int64).reshape(-1, 5),
+        layout.after,
         _flat(tables.cycles),
         _flat(tables.feed),
         _flat(tables.skip_tiles).reshape(-1, 4),
         _flat(tables.store_skip),
-        _flat(tables.makers),
-        np.full(max(1, tables.residents), -1, dtype=np.int64),
-        np.empty(int(spec[:, c.M_TILES].sum()), dtype=np.int64),
-        np.empty(outputs, dtype=np.int64),
-        np.empty(outputs, dtype=np.int64),
+        layout.makers,
+        np.full(max(1, layout.residents), -1, dtype=np.int64),
+        np.empty(layout.row_tiles, dtype=np.int64),
+        np.empty(layout.outputs, dtype=np.int64),
+        np.empty(layout.outputs, dtype=np.int64),
         state,
         tables.counts,
         jobs,
         loads,
         waits,
     )
-    assert written == most_jobs, "every job is written once"
+    assert written == layout.jobs, "every job is written once"
     planned = zip(
         products,
-        tables.tilings,
+        layout.tilings,
         state[:, c.FIRST_JOB].tolist(),
         state[:, c.LAST_JOB].tolist(),
         tables.array_cycles.tolist(),
@@ -129,8 +130,56 @@ def write_plan(
     )
 
 
-class _Tables:
-    """The tables of all products, growing group by group."""
+class _Parts(NamedTuple):
+    """Parts of the flat tables of a group at a step: int64, or None where the group has none."""
+
+    cycles: Int64s | None
+    feed: Int64s | None
+    skip_tiles: Int64s | None
+    store_skip: Int64s | None
+
+
+class _Group(NamedTuple):
+    """What is known of a group of products without their masks; see `Mapped`.
+
+    Attributes
+    ----------
+    members : int64 [members]
+        Where they stand in program order.
+    jobs : int
+        Of each.
+    storing : list of int
+        Which members store a skip operand.
+    fixed : _Parts
+        Those that depend on no mask.
+    """
+
+    members: Int64s
+    jobs: int
+    storing: list[int]
+    fixed: _Parts
+
+
+class Layout:
+    """What the writer's tables hold that depends on machine, products and tilings, but on no mask.
+
+    It is made of the products of one step and serves all others of the same structure that have these tilings.
+
+    Attributes
+    ----------
+    spec : int64 [products, SPEC]
+        See `simulator.mapping.writer_columns`; without what `_Tables` fills.
+    groups : list of _Group
+    tilings : list of Tiling
+        Of each product.
+    after : int64 [A, 5]
+    makers : int64
+        A flat table.
+    moved_bytes : int64 [products, len(TENSORS)]
+        Of each tensor, without the next skip operand that is stored.
+    jobs, outputs, row_tiles, residents, most_waits : int
+        Of all products.
+    """
 
     def __init__(
         self,
@@ -138,64 +187,39 @@ class _Tables:
         traffic: Traffic,
         order: ProgramOrder,
         products: Sequence[Product],
-        pauses: Pauses | None,
+        mapped: Sequence[Mapped],
     ) -> None:
-        self.arch, self.traffic, self.order, self.products, self.pauses = arch, traffic, order, products, pauses
+        self._arch, self._traffic = arch, Traffic(arch, StoredMasks(0))  # keeps no step's masks
+        self.order = order
         self.spec = np.full((len(products), c.SPEC), -1, dtype=np.int64)
-        self.counts = np.zeros((len(products), len(COUNTS)), dtype=np.int64)
-        self.array_cycles = np.zeros(len(products), dtype=np.int64)
-        self.skip_stored = np.zeros(len(products), dtype=np.int64)  # bytes of the next skip operand
         self.tilings: list[Tiling] = [NOT_TILED] * len(products)
-        self.after: list[tuple[int, int, int, int, int]] = []
-        self.cycles: list[Int64s] = []
-        self.feed: list[Int64s] = []
-        self.skip_tiles: list[Int64s] = []
-        self.store_skip: list[Int64s] = []
-        self.makers: list[Int64s] = []
         self.residents = 0
         self._resident_at: dict[str, int] = {}
         self._ends = dict.fromkeys(("cycles", "feed", "skip_tiles", "store_skip", "makers"), 0)
+        # All parts of the step that it is made of, for `_Tables` of that step.
+        self._parts: list[_Parts] = []
+        makers: list[Int64s] = []
+        self.groups = [self._group(traffic, group, makers) for group in mapped]
+        self.makers = _flat(makers)
+        self.members = np.concatenate([[], *(group.members for group in self.groups)]).astype(np.int64)
+        self.frame: Frame | None = None  # made of the counts of the first step
+        spec = self.spec
+        tiles = spec[:, c.M_TILES] * spec[:, c.N_TILES]
+        spec[:, c.OUTPUTS_AT] = np.cumsum(tiles) - tiles
+        spec[:, c.PASSES_BESIDE] = spec[:, c.TILE_N] // spec[:, c.COLUMNS]
+        spec[:, c.PASSES_ACROSS] = -(-spec[:, c.N] // spec[:, c.COLUMNS])
+        spec[:, c.ROW_TILES_AT] = np.cumsum(spec[:, c.M_TILES]) - spec[:, c.M_TILES]
+        jobs_of = tiles * spec[:, c.K_TILES]
+        self.jobs, self.outputs = int(jobs_of.sum()), int(tiles.sum())
+        self.row_tiles = int(spec[:, c.M_TILES].sum())
+        self.moved_bytes = self._moved(products)
+        self.places = Places(products)
+        self.after = self._order(products)
+        # A product waits once for each thing, or, where a chain makes its rows, at most once a job.
+        self.most_waits = len(self.after) + int(jobs_of[spec[:, c.MAKERS_AT] >= 0].sum())
 
-    def prepare(self, mapped: Sequence[Mapped]) -> None:
-        """Fill all tables."""
-        counted = []
-        for group in mapped:
-            counted.append(self._group(group))
-            for index in group.indices:
-                self.tilings[index] = group.tiling
-        if mapped:
-            self.counts[np.concatenate([group.indices for group in mapped])] = count_products(self.arch, counted)
-        tiles = self.spec[:, c.M_TILES] * self.spec[:, c.N_TILES]
-        self.spec[:, c.OUTPUTS_AT] = np.cumsum(tiles) - tiles
-        self.spec[:, c.PASSES_BESIDE] = self.spec[:, c.TILE_N] // self.spec[:, c.COLUMNS]
-        self.spec[:, c.PASSES_ACROSS] = -(-self.spec[:, c.N] // self.spec[:, c.COLUMNS])
-        self.spec[:, c.ROW_TILES_AT] = np.cumsum(self.spec[:, c.M_TILES]) - self.spec[:, c.M_TILES]
-        self._totals_and_places()
-        self._order()
-
-    def _totals_and_places(self) -> None:
-        """Fill what each product moves beside its operands, and where it lies."""
-        traffic, spec = self.traffic, self.spec
-        each = [p.epilogue[: len(VALUES)] for p in self.products]
-        values = np.array(each, dtype=np.int64).reshape(-1, len(VALUES))
-        load, load_sums, gates_forward, gates_backward, store, store_sums = values.T
-        operand, sums = traffic.operand_bits, traffic.accumulator_bits
-        partial = _bytes(load, operand) + _bytes(load_sums, sums)
-        stored = _bytes(store, operand) + _bytes(store_sums, sums)
-        m, n, k = spec[:, c.M], spec[:, c.N], spec[:, c.K]
-        sizes = [
-            _bytes(m * k, operand),
-            _bytes(k * n, operand),
-            partial,
-            _bytes(m * n, sums),
-            stored + self.skip_stored,
-        ]
-        moved = np.column_stack([partial, stored, gates_forward, gates_backward])
-        spec[:, c.PARTIAL_TOTAL_BYTES : c.SKIP_ADDRESS] = moved
-        spec[:, c.SKIP_ADDRESS : c.RESULT_ADDRESS + 1] = places(self.products, np.column_stack(sizes))
-
-    def _group(self, group: Mapped) -> Counted:
-        """Fill the rows of products that are alike; what they are counted by."""
+    def _group(self, traffic: Traffic, group: Mapped, makers_table: list[Int64s]) -> _Group:
+        """Fill the rows of products that are alike."""
         members, products, tiling, passes = np.array(group.indices), group.products, group.tiling, group.passes
         first = products[0]
         m, n, k = first.m, first.n, first.k
@@ -206,64 +230,77 @@ class _Tables:
             *(tiling.rows, tiling.columns, ORDERS.index(tiling.order), tiling.skip_on_chip, tiling.shared_resident),
             *(tiling.sums_stay, tiling.descending, first.in_chain),
         )
-        skip = self.traffic.skip
-        encoded: Int64s | None = None
-        jobs = row_tiles * column_tiles * k_tiles
-        cost: Int64s | int = 0
+        for index in group.indices:
+            self.tilings[index] = tiling
+        skip = traffic.skip
+        cycles = feed = tiles = stores = None
         if passes is not None:
-            cycles, feed, nonzeros = _of_tiles(self.arch, first, tiling, passes)
-            per_column = passes.per_column and self.arch.arrays == 1
-            self.spec[members, c.PER_COLUMN] = per_column
-            self._lay("cycles", self.cycles, members, cycles, c.CYCLES_AT)
-            self._lay("feed", self.feed, members, feed, None)
-            times = -(-n // tiling.columns) if per_column else 1
-            array = cycles.sum(axis=1) * times
-            self.array_cycles[members] = array
-            cost = (array + feed.sum(axis=1) * times) // jobs
+            cycles, feed, nonzeros = _of_tiles(self._arch, first, tiling, passes)
+            self.spec[members, c.PER_COLUMN] = passes.per_column and self._arch.arrays == 1
+            self._lay("cycles", members, cycles, c.CYCLES_AT)
+            self._lay("feed", members, feed, None)
             if tiling.shared_resident:
                 if first.shared_operand not in self._resident_at:
                     self._resident_at[first.shared_operand] = self.residents
                     self.residents += column_tiles * k_tiles
                 self.spec[members, c.RESIDENT_AT] = self._resident_at[first.shared_operand]
-            apart = products[:1] if skip.tiles_are_alike(first) else products
-            own = nonzeros if len(nonzeros) == len(apart) else nonzeros[:1].repeat(len(apart), axis=0)
-            if tiling.skip_on_chip:
-                tiles = skip.tiles(apart, m, k, own.sum(axis=(1, 2), keepdims=True))
-                tiles[:, :, c.TILE_DRAM_BYTES] = 0
-            else:
-                tiles = skip.tiles(apart, tiling.tile_m, tiling.tile_k, own.transpose(0, 2, 1))
-            self._lay("skip_tiles", self.skip_tiles, members, tiles, c.SKIP_TILES_AT)
-            encoded = skip.bits_read(products, tiling.tile_m, tiling.tile_k)
-        self.spec[members, c.JOB_COST_CYCLES] = cost
+            tiles = _skip_tiles(skip, products, tiling, nonzeros)
+            self._lay("skip_tiles", members, tiles, c.SKIP_TILES_AT)
         storing = [row for row, p in enumerate(products) if p.epilogue.store_skip is not None]
         if storing:
-            stores = skip.stores([products[row] for row in storing], tiling.tile_m, tiling.tile_n)
-            self._lay("store_skip", self.store_skip, members[storing], stores, c.STORE_SKIP_AT)
-        self.skip_stored[members] = skip.stored_bytes(products)
+            stored = [products[row] for row in storing]
+            stores = skip.stores(stored, tiling.tile_m, tiling.tile_n)
+            self._lay("store_skip", members[storing], stores, c.STORE_SKIP_AT)
         if first.made_by is not None:
             starts = np.arange(0, m, tiling.tile_m)
             makers = np.stack([np.maximum.reduceat(p.made_by, starts) for p in products if p.made_by is not None])
-            self._lay("makers", self.makers, members, makers, c.MAKERS_AT)
-        return Counted(products, passes, tiling.columns, encoded)
+            makers_table.append(makers.reshape(-1))
+            self._lay("makers", members, makers, c.MAKERS_AT)
+        self._parts.append(_Parts(cycles, feed, tiles, stores))
+        if first.mask is not None or isinstance(self._arch.skipping, TileMechanism):
+            cycles = feed = None
+        if not skip.tiles_are_alike(first):
+            tiles = None
+        if storing and not skip.stores_are_alike(products[storing[0]]):
+            stores = None
+        return _Group(members, row_tiles * column_tiles * k_tiles, storing, _Parts(cycles, feed, tiles, stores))
 
-    def _lay(self, name: str, table: list[Int64s], members: Int64s, rows: Int64s, column: int | None) -> None:
-        """Append a row of a flat table for each member, or one for all, and note where it begins."""
+    def parts(self) -> list[_Parts]:
+        """Give the parts that are known: at first all of the step that it was made of, then those that are fixed."""
+        known, self._parts = self._parts, []
+        return known or [group.fixed for group in self.groups]
+
+    def _lay(self, name: str, members: Int64s, rows: Int64s, column: int | None) -> None:
+        """Note where a row of a flat table begins for each member, or one for all."""
         length = rows.shape[1]
         if column is not None:
             own = length * np.arange(len(members)) if len(rows) > 1 else 0
             self.spec[members, column] = self._ends[name] + own
         self._ends[name] += length * len(rows)
-        table.append(rows.reshape(-1))
 
-    def _order(self) -> None:
-        """Fill what decides the order of products, and what they wait for."""
+    def _moved(self, products: Sequence[Product]) -> Int64s:
+        """Fill what each product moves beside its operands; the bytes of its tensors."""
+        traffic, spec = self._traffic, self.spec
+        values = np.array([p.epilogue[: len(VALUES)] for p in products], dtype=np.int64).reshape(-1, len(VALUES))
+        load, load_sums, gates_forward, gates_backward, store, store_sums = values.T
+        operand, sums = traffic.operand_bits, traffic.accumulator_bits
+        partial = _bytes(load, operand) + _bytes(load_sums, sums)
+        stored = _bytes(store, operand) + _bytes(store_sums, sums)
+        m, n, k = spec[:, c.M], spec[:, c.N], spec[:, c.K]
+        moved = np.column_stack([partial, stored, gates_forward, gates_backward])
+        spec[:, c.PARTIAL_TOTAL_BYTES : c.SKIP_ADDRESS] = moved
+        sizes = [_bytes(m * k, operand), _bytes(k * n, operand), partial, _bytes(m * n, sums), stored]
+        return np.column_stack(sizes)
+
+    def _order(self, products: Sequence[Product]) -> Int64s:
+        """Fill what decides the order of products; what they wait for."""
         spec, order = self.spec, self.order
-        ends = []
-        for product, tiling in zip(self.products, self.tilings, strict=True):
+        ends, rows = [], []
+        for product, tiling in zip(products, self.tilings, strict=True):
             for after in product.after:
                 first, last = after.rows or (-1, -1)
-                self.after.append((after.product, after.on_chip, after.on_chip and tiling.skip_on_chip, first, last))
-            ends.append(len(self.after))
+                rows.append((after.product, after.on_chip, after.on_chip and tiling.skip_on_chip, first, last))
+            ends.append(len(rows))
         spec[:, c.AFTER_TO] = ends
         spec[1:, c.AFTER_FROM] = ends[:-1]
         spec[:1, c.AFTER_FROM] = 0
@@ -275,26 +312,85 @@ class _Tables:
             members = np.array(list(order.chain_of), dtype=np.int64)
             spec[members, c.CHAIN] = list(order.chain_of.values())
             spec[members, c.NEWEST] = [
-                -1 if index == chain else self.products[index].after[0].product
-                for index, chain in order.chain_of.items()
+                -1 if index == chain else products[index].after[0].product for index, chain in order.chain_of.items()
             ]
-            if self.pauses is not None:
-                spec[members, c.CROWDED] = self.pauses.crowded[members]
-                spec[members, c.PAUSE_CYCLES] = self.pauses.cycles[members]
+        return np.array(rows, dtype=np.int64).reshape(-1, 5)
 
-    def machine(self) -> Int64s:
+    def machine(self, mixes: bool) -> Int64s:
         """The constants of the machine: int64 [MACHINE]."""
-        system, precision = self.arch.system, self.arch.precision
+        system, precision = self._arch.system, self._arch.precision
         unit = system.vector_unit
         machine = np.empty(c.MACHINE, dtype=np.int64)
         machine[c.OPERAND_BITS], machine[c.SUM_BITS] = precision.operand_bits, precision.accumulator_bits
         machine[c.PORT_VALUES] = system.buffers.output.port_values_per_cycle
         machine[c.LANES] = unit.lanes
         machine[c.FORWARD_CYCLES] = unit.gate_forward_cycles_per_value
-        machine[c.BACKWARD_CYCLES] = self.traffic.gate_backward_cycles_per_value
-        machine[c.MIXES] = self.pauses is not None
-        machine[c.ARRAYS] = self.arch.arrays
+        machine[c.BACKWARD_CYCLES] = self._traffic.gate_backward_cycles_per_value
+        machine[c.MIXES] = mixes
+        machine[c.ARRAYS] = self._arch.arrays
         return machine
+
+
+class _Tables:
+    """The tables of all products: those of the layout, and what depends on the masks of a step."""
+
+    def __init__(
+        self,
+        arch: Architecture,
+        traffic: Traffic,
+        layout: Layout,
+        products: Sequence[Product],
+        mapped: Sequence[Mapped],
+        pauses: Pauses | None,
+    ) -> None:
+        self.arch, self.skip, self.layout = arch, traffic.skip, layout
+        self.spec = layout.spec.copy()
+        self.array_cycles = np.zeros(len(products), dtype=np.int64)
+        self.skip_stored = np.zeros(len(products), dtype=np.int64)  # bytes of the next skip operand
+        self.cycles: list[Int64s] = []
+        self.feed: list[Int64s] = []
+        self.skip_tiles: list[Int64s] = []
+        self.store_skip: list[Int64s] = []
+        counted = [self._group(*of) for of in zip(mapped, layout.groups, layout.parts(), strict=True)]
+        if layout.frame is None:
+            layout.frame = count_frame(arch, counted)
+        self.counts = np.zeros((len(products), len(COUNTS)), dtype=np.int64)
+        self.counts[layout.members] = count_products(arch, counted, layout.frame)
+        sizes = layout.moved_bytes.copy()
+        sizes[:, RESULT_TENSOR] += self.skip_stored
+        self.spec[:, c.SKIP_ADDRESS : c.RESULT_ADDRESS + 1] = layout.places.addresses(sizes)
+        if pauses is not None and layout.order.chain_of:
+            chained = np.array(list(layout.order.chain_of), dtype=np.int64)
+            self.spec[chained, c.CROWDED] = pauses.crowded[chained]
+            self.spec[chained, c.PAUSE_CYCLES] = pauses.cycles[chained]
+
+    def _group(self, group: Mapped, known: _Group, parts: _Parts) -> Counted:
+        """Fill the rows of products that are alike; what they are counted by."""
+        members, products, tiling, passes = known.members, group.products, group.tiling, group.passes
+        first, skip = products[0], self.skip
+        encoded: Int64s | None = None
+        cost: Int64s | int = 0
+        if passes is not None:
+            cycles, feed, tiles, _ = parts
+            if cycles is None or feed is None or tiles is None:
+                cycles, feed, nonzeros = _of_tiles(self.arch, first, tiling, passes)
+                tiles = _skip_tiles(skip, products, tiling, nonzeros) if tiles is None else tiles
+            self.cycles.append(cycles.reshape(-1))
+            self.feed.append(feed.reshape(-1))
+            self.skip_tiles.append(tiles.reshape(-1))
+            times = -(-first.n // tiling.columns) if passes.per_column and self.arch.arrays == 1 else 1
+            array = cycles.sum(axis=1) * times
+            self.array_cycles[members] = array
+            cost = (array + feed.sum(axis=1) * times) // known.jobs
+            encoded = skip.bits_read(products, tiling.tile_m, tiling.tile_k)
+        self.spec[members, c.JOB_COST_CYCLES] = cost
+        if known.storing:
+            stores = parts.store_skip
+            if stores is None:
+                stores = skip.stores([products[row] for row in known.storing], tiling.tile_m, tiling.tile_n)
+            self.store_skip.append(stores.reshape(-1))
+            self.skip_stored[members] = skip.stored_bytes(products)
+        return Counted(products, passes, tiling.columns, encoded)
 
     def state(self) -> Int64s:
         """The state before the first job: int64 [products, STATE]."""
@@ -305,6 +401,17 @@ class _Tables:
         state[:, c.NEXT_PARTIAL_ADDRESS] = spec[:, c.PARTIAL_ADDRESS]
         state[:, c.NEXT_RESULT_ADDRESS] = spec[:, c.RESULT_ADDRESS]
         return state
+
+
+def _skip_tiles(skip: SkipOperands, products: Sequence[Product], tiling: Tiling, nonzeros: Int64s) -> Int64s:
+    """What each tile of the skip operand takes: int64 [T, tiles, 4], T is 1 where all products' tiles are alike."""
+    apart = products[:1] if skip.tiles_are_alike(products[0]) else products
+    own = nonzeros if len(nonzeros) == len(apart) else nonzeros[:1].repeat(len(apart), axis=0)
+    if not tiling.skip_on_chip:
+        return skip.tiles(apart, tiling.tile_m, tiling.tile_k, own.transpose(0, 2, 1))
+    tiles = skip.tiles(apart, products[0].m, products[0].k, own.sum(axis=(1, 2), keepdims=True))
+    tiles[:, :, c.TILE_DRAM_BYTES] = 0
+    return tiles
 
 
 def _of_tiles(arch: Architecture, product: Product, tiling: Tiling, passes: PassTable) -> tuple[Int64s, Int64s, Int64s]:

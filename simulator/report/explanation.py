@@ -17,6 +17,8 @@ from simulator.report import numbers
 if TYPE_CHECKING:
     from simulator.report.result import Report
 
+Bools = np.ndarray[Any, np.dtype[np.bool_]]
+
 # Parts of the time that are the array's own work.
 NO_ZEROS, OVERHEAD, MISSED, NEEDED = "no_zeros", "pass_overhead", "missed_zeros", "needed_macs"
 LOADS = ("load_shared", "load_skip", "load_partial")
@@ -75,22 +77,47 @@ def time_parts(report: Report) -> list[TimePart]:
 
     Without the bound nobody knows which zeros were missed: what is left of the work is then ``needed_macs``.
     """
-    activity, total = report.activity, report.total_cycles
+    total = report.total_cycles
+    cycles = {**_work_parts(report, np.ones(len(report.activity.keys), dtype=bool)), **report.stalls}
+    return [TimePart(name, spent, spent / total if total else 0.0) for name, spent in cycles.items()]
+
+
+def work_by_product(report: Report) -> list[dict[str, Any]]:
+    """Split the array's own cycles of each product of each layer as `time_parts` splits those of the run.
+
+    Returns
+    -------
+    list of dict
+        ``layer``, ``product`` and the four parts in cycles, in order of appearance; products without MACs are left out.
+    """
+    keys = report.activity.keys
+    names = [(key.layer, key.product) for key in keys]
+    groups: dict[tuple[str, str], list[int]] = {}
+    for place, (key, name) in enumerate(zip(keys, names, strict=True)):
+        if key.k:
+            groups.setdefault(name, []).append(place)
+    rows = []
+    for (layer, product), places in groups.items():
+        chosen = np.zeros(len(keys), dtype=bool)
+        chosen[places] = True
+        rows.append({"layer": layer, "product": product, **_work_parts(report, chosen)})
+    return rows
+
+
+def _work_parts(report: Report, chosen: Bools) -> dict[str, int]:
+    """Split the array's own cycles on the products where `chosen` [P] is true."""
     overhead = _overhead(report)
-    work = activity.array_cycles - overhead
-    zeros = _has_zeros(report)
+    work, zeros = report.activity.array_cycles - overhead, _has_zeros(report) & chosen
     needed = int(work[zeros].sum())
     if report.bound is not None:
         ideal = report.bound.activity.array_cycles - _overhead(report.bound)
         needed = min(needed, int(ideal[zeros].sum()))
-    cycles = {
-        NO_ZEROS: int(work[~zeros].sum()),
-        OVERHEAD: int(overhead.sum()),
+    return {
+        NO_ZEROS: int(work[chosen & ~zeros].sum()),
+        OVERHEAD: int(overhead[chosen].sum()),
         MISSED: int(work[zeros].sum()) - needed,
         NEEDED: needed,
-        **report.stalls,
     }
-    return [TimePart(name, spent, spent / total if total else 0.0) for name, spent in cycles.items()]
 
 
 def limiter(report: Report) -> Limiter:
@@ -186,12 +213,13 @@ def explain(report: Report) -> list[str]:
 
 
 def to_dict(report: Report) -> dict[str, Any]:
-    """Give the explanation as plain data: sentences, the parts of the time, and the largest limit's name and share."""
+    """Give the explanation as plain data: sentences, parts of the time, the array's by product, the largest limit."""
     what = limiter(report)
     return {
         "sentences": explain(report),
         "time": {part.name: part.share for part in time_parts(report)},
-        "limiter": {"name": what.name, "share": what.share},
+        "work_by_product": work_by_product(report),
+        "limiter": {"name": what.name, "share": what.share, "is_what": what.is_what, "moved_by": what.moved_by},
     }
 
 
@@ -314,10 +342,10 @@ def _overhead(report: Report) -> np.ndarray[Any, np.dtype[np.int64]]:
     return np.minimum(every // (arch.arrays * arch.chips.count), activity.array_cycles)
 
 
-def _has_zeros(report: Report) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _has_zeros(report: Report) -> Bools:
     """Whether the ideal mechanism (or, without it, this one) finds MACs of a product to leave out: bool [P]."""
     counts = (report if report.bound is None else report.bound).activity.counts
-    zeros: np.ndarray[Any, np.dtype[np.bool_]] = counts[:, Count.MACS_EXECUTED] < counts[:, Count.MACS_DENSE]
+    zeros: Bools = counts[:, Count.MACS_EXECUTED] < counts[:, Count.MACS_DENSE]
     return zeros
 
 

@@ -188,6 +188,8 @@ class Report:
 
         A machine of one array on one chip has no key ``scale_out``.
         """
+        from simulator.report import detail
+
         totals = self.activity.totals()
         area = self.area if self.area is not None and self.area.lines else None
         report: dict[str, Any] = {
@@ -227,6 +229,7 @@ class Report:
             "training": None if self.training is None else self.training.to_dict(),
             "break_even": None if self.break_even is None else self.break_even.to_dict(),
             "explanation": explanation.to_dict(self),
+            **detail.to_dict(self),
             "products": self.products(),
         }
         return report

@@ -44,7 +44,7 @@ class Ideal(Mechanism):
             cycles=cycles,
             executed=nonzeros,
             gated=none,
-            skipped=masks.lanes * masks.words.shape[1] - nonzeros,
+            skipped=masks.lanes * masks.positions - nonzeros,
             imbalance=slots * cycles - nonzeros,
             conflict=none,
             refill=none,

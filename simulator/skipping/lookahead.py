@@ -25,7 +25,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from simulator.arch.mechanism import Counts, Mechanism, PassCounts, PassMasks
 from simulator.arch.problems import wrong
-from simulator.skipping.masks import tallied
+from simulator.skipping.masks import RowMasks, tallied
 
 DEEPEST_SCAN = 64
 """Windows are scanned by position up to this depth; beyond it the other two kernels, which give the same
@@ -122,22 +122,22 @@ class Lookahead(Mechanism):
 
     def count(self, masks: PassMasks) -> PassCounts:
         """Apply the law to every pass: exact counts, each int64 [P]."""
-        nonzeros, needed = tallied(masks)
         if self.depth == 1:
-            return self._in_lockstep(masks, nonzeros, needed)
+            return self._in_lockstep(masks, *tallied(masks))
         cycles, reads, refused, silent = self._run(masks)
+        nonzeros, needed = tallied(masks)
         if self.depth is None:
             fetches = reads
         elif self.refill is None:
             fetches = needed
         else:
-            fetches = np.full_like(needed, masks.words.shape[1])
+            fetches = np.full_like(needed, masks.positions)
         stuck = masks.lanes * silent
         return PassCounts(
             cycles=cycles,
             executed=nonzeros,
             gated=np.zeros_like(nonzeros),
-            skipped=masks.lanes * masks.words.shape[1] - nonzeros,
+            skipped=masks.lanes * masks.positions - nonzeros,
             imbalance=masks.lanes * cycles - nonzeros - refused - stuck,
             conflict=refused,
             refill=stuck,
@@ -147,7 +147,7 @@ class Lookahead(Mechanism):
 
     def _in_lockstep(self, masks: PassMasks, nonzeros: Counts, needed: Counts) -> PassCounts:
         """Count at depth 1, where each cycle serves one position to all lanes: no slot is idle."""
-        positions = masks.words.shape[1]
+        positions = masks.positions
         if self.refill is not None:
             served = np.full_like(needed, positions)
         elif self.block == 1:
@@ -181,14 +181,22 @@ class Lookahead(Mechanism):
     def _run(self, masks: PassMasks) -> tuple[Counts, Counts, Counts, Counts]:
         """Run the window: cycles, reads, refused requests and cycles without a request, each int64 [P]."""
         from simulator.skipping.kernels import UNLIMITED, finish_times, scan_window, step_lanes
+        from simulator.skipping.row_kernels import DEEPEST as DEEPEST_OF_ROWS
+        from simulator.skipping.row_kernels import scan_rows
 
-        words = np.ascontiguousarray(masks.words)
-        passes, positions, _ = words.shape
+        passes, positions = len(masks.lanes), masks.positions
         depth = UNLIMITED if self.depth is None else self.depth
         refill = UNLIMITED if self.refill is None else self.refill
         banks = UNLIMITED if self.banks is None else self.banks
         cycles, reads, refused, silent = np.zeros((4, passes), np.int64)
         window = min(depth, positions)
+        if isinstance(masks, RowMasks) and 0 < window <= DEEPEST_OF_ROWS and banks >= window:
+            nonzeros, needed = np.empty((2, passes), np.int64)
+            rows = (masks.flat, masks.octets, masks.firsts, masks.lanes, masks.start, positions)
+            scan_rows(*rows, window, refill, cycles, reads, silent, nonzeros, needed)
+            masks.keep_tally(nonzeros, needed)
+            return cycles, reads, refused, silent
+        words = np.ascontiguousarray(masks.words)
         if window <= DEEPEST_SCAN:
             scan_window(words, depth, refill, banks, cycles, reads, refused, silent)
         elif banks >= window:  # every position of the window has a bank of its own

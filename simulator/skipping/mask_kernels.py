@@ -12,7 +12,7 @@ Bytes = npt.NDArray[np.uint8]
 
 
 @compiled
-def _bits_from(flat: Bytes, at: int, bit: int) -> np.uint64:
+def bits_from(flat: Bytes, at: int, bit: int) -> np.uint64:
     """Load the 64 bits that start `bit` bits after byte `at`, the first as the lowest; beyond the array's end 0.
 
     A row's end is not looked at: whoever asks drops the bits of the next row.
@@ -94,7 +94,7 @@ def transpose_rows(
             column = np.uint64(0xFFFF_FFFF_FFFF_FFFF) >> np.uint64(64 - side)
             for at in range(0, positions, 64):
                 for i in range(rows):
-                    block[i] = _bits_from(flat, (firsts[p] + 64 * w + i) * octets, start + at)
+                    block[i] = bits_from(flat, (firsts[p] + 64 * w + i) * octets, start + at)
                 for i in range(rows, side):
                     block[i] = 0
                 step = 32
@@ -154,7 +154,7 @@ def gather_bits(
                 continue
             keep = np.uint64(0xFFFF_FFFF_FFFF_FFFF) >> np.uint64(64 - lanes)
             for k in range(positions):
-                word = _bits_from(flat, (start + k) * octets, firsts[p] + 64 * w) & keep
+                word = bits_from(flat, (start + k) * octets, firsts[p] + 64 * w) & keep
                 words[p, k, w] = word
                 ones += ones_in(word)
                 positions_needed += word != 0 if w == 0 else _is_first(words, p, k, w)

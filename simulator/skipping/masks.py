@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,57 @@ Bools = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
 
 
+class RowMasks(PassMasks):
+    """Packed rows on lanes, which become words by position only where a mechanism asks for these.
+
+    Attributes
+    ----------
+    flat : uint8 [rows * octets]
+        Packed rows, one after the other.
+    octets : int
+        Bytes of a row.
+    firsts : int64 [P]
+        The row on lane 0 of each pass.
+    start : int
+        The bit of a row that is position 0.
+    """
+
+    def __init__(self, packed: Bytes, firsts: Counts, sizes: Counts, lanes: int, start: int, stop: int) -> None:
+        self.__dict__.update(
+            lanes=sizes, recorded=True, tally=None, flat=packed.reshape(-1), octets=packed.shape[1], firsts=firsts,
+            start=start, _shape=(len(sizes), stop - start, _words_of(lanes)),
+        )  # fmt: skip
+
+    flat: Bytes
+    octets: int
+    firsts: Counts
+    start: int
+    _shape: tuple[int, int, int]
+
+    @property
+    def positions(self) -> int:
+        """K."""
+        return self._shape[1]
+
+    @cached_property
+    def words(self) -> Words:
+        """See `PassMasks`."""
+        from simulator.skipping.mask_kernels import transpose_rows
+
+        words = np.zeros(self._shape, np.uint64)
+        nonzeros, needed = np.empty((2, len(self.lanes)), np.int64)
+        transpose_rows(self.flat, self.octets, self.firsts, self.lanes, self.start, words, nonzeros, needed)
+        self.keep_tally(nonzeros, needed)
+        return words
+
+    def keep_tally(self, nonzeros: Counts, needed: Counts) -> None:
+        """Keep what was counted along the way, see `PassMasks.tally`."""
+        self.__dict__["tally"] = (nonzeros, needed)
+
+
 def rows_on_lanes(
     packed: Bytes, bits: int, lanes: int, start: int = 0, stop: int | None = None, *, group: int | None = None
-) -> PassMasks:
+) -> RowMasks:
     """Lay rows on lanes; positions are the bits of a row.
 
     Row ``p * lanes + i`` is lane i of pass p, and the last pass may be short. That is dx and dh, whose lanes
@@ -38,7 +87,7 @@ def rows_on_lanes(
 
     Returns
     -------
-    PassMasks
+    RowMasks
         words uint64 [P, stop - start, ceil(lanes / 64)].
 
     Raises
@@ -46,12 +95,10 @@ def rows_on_lanes(
     ValueError
         Where shapes, dtype, range or counts are not as stated.
     """
-    from simulator.skipping.mask_kernels import transpose_rows
-
     rows, stop = _checked(packed, bits, lanes)[0], bits if stop is None else stop
     _check_range(start, stop, bits)
     firsts, sizes = _cut(rows, lanes, rows if group is None else group)
-    return _filled(transpose_rows, packed, firsts, sizes, lanes, start, stop)
+    return RowMasks(packed, firsts, sizes, lanes, start, stop)
 
 
 def bits_on_lanes(packed: Bytes, bits: int, lanes: int, start: int = 0, stop: int | None = None) -> PassMasks:
@@ -130,13 +177,15 @@ def full(lanes: int, positions: int, rows: int | None = None) -> PassMasks:
 
 def tallied(masks: PassMasks) -> tuple[Counts, Counts]:
     """Count each pass's non-zeros and the positions that some lane needs: two int64 [P]."""
-    if masks.tally is not None:
-        return masks.tally
-    from simulator.skipping.kernels import tally
+    if masks.tally is None:
+        words = np.ascontiguousarray(masks.words)  # laying rows counts them, too
+        if masks.tally is None:
+            from simulator.skipping.kernels import tally
 
-    nonzeros, needed = np.empty((2, len(masks.lanes)), np.int64)
-    tally(np.ascontiguousarray(masks.words), nonzeros, needed)
-    return nonzeros, needed
+            nonzeros, needed = np.empty((2, len(masks.lanes)), np.int64)
+            tally(words, nonzeros, needed)
+            return nonzeros, needed
+    return masks.tally
 
 
 def nnz(masks: PassMasks) -> Counts:

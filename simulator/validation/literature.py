@@ -28,6 +28,17 @@ TABLES: tuple[Callable[[], Table], ...] = (
 )
 
 
-def literature() -> tuple[Table, ...]:
-    """Regenerate every table; a few seconds."""
-    return tuple(make() for make in TABLES)
+def literature(progress: Callable[[int, int], None] | None = None) -> tuple[Table, ...]:
+    """Regenerate every table; a few seconds.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Called with (tables done, all of them).
+    """
+    made = list[Table]()
+    for make in TABLES:
+        if progress is not None:
+            progress(len(made), len(TABLES))
+        made.append(make())
+    return tuple(made)

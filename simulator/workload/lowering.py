@@ -6,12 +6,12 @@ The products, their shapes and their order are the table "Products of a layer" i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from simulator.workload.product import After, Epilogue, OperandMask, Phase, Product, Workload
+from simulator.workload.product import After, Epilogue, OperandMask, Phase, Product, Structure, Workload
 from traces.bitmask import BitMask
 from traces.trace import DenseLayer, Layer, LayerRecord, Step, Trace
 
@@ -20,7 +20,7 @@ from traces.trace import DenseLayer, Layer, LayerRecord, Step, Trace
 SAVED_STATES = {"lstm": 2, "gru": 1, "rnn": 0, "linear": 0}
 
 
-def lower(trace: Trace, step: Step, batch_size: int | None = None) -> Workload:
+def lower(trace: Trace, step: Step, known: Structure | None = None, batch_size: int | None = None) -> Workload:
     """List the products of a recorded step in program order.
 
     Forward: the recorded layers as the header lists them, then the dense layers. Backward: the reverse. Rows that
@@ -33,10 +33,15 @@ def lower(trace: Trace, step: Step, batch_size: int | None = None) -> Workload:
         For its layers and shapes.
     step : Step
         One of its steps, or a share of one.
+    known : Structure, optional
+        Of another step's workload. Where that step is of this trace and has the same real rows, the workloads share the
+        structure, and all but the masks is taken from it.
     batch_size : int, optional
         Sequences of the step; by default those of the trace.
     """
     T, B = trace.sequence_length, trace.batch_size if batch_size is None else batch_size
+    if isinstance(known, _Lowered) and known.serves(trace, step, B):
+        return known.workload(step)
     program = _Program(T, B, step)
     for layer in trace.layers:
         if program.enter(layer.name):
@@ -50,7 +55,74 @@ def lower(trace: Trace, step: Step, batch_size: int | None = None) -> Workload:
     for layer in reversed(trace.layers):
         if program.enter(layer.name):
             program.backward(layer, step.layers[layer.name])
-    return Workload(step.number, tuple(program.products), program.rows)
+    structure = _Lowered(trace, step, program)
+    return Workload(step.number, tuple(program.products), program.rows, structure)
+
+
+class _Source(NamedTuple):
+    """Where a mask comes from: the recorded tensor of a layer, all of it or a time step, and which of its rows."""
+
+    layer: str
+    tensor: str
+    time: int | None
+    lanes_hold: Literal["rows", "bits"]
+    valid: npt.NDArray[np.bool_] | None  # None: all
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return (self.layer, self.tensor) if self.time is None else (self.layer, self.tensor, str(self.time))
+
+    def of(self, step: Step) -> OperandMask:
+        record: BitMask = getattr(step.layers[self.layer], self.tensor)
+        packed = record.packed if self.time is None else record.packed[self.time]
+        packed = packed.reshape(-1, packed.shape[-1]) if self.valid is None else packed[self.valid]
+        return OperandMask(packed, record.bits, self.lanes_hold, self.key)
+
+
+class _Lowered(Structure):
+    """The structure of a lowered step: which masks its products take, for other steps of the same real rows."""
+
+    def __init__(self, trace: Trace, step: Step, program: _Program) -> None:
+        super().__init__()
+        self._trace, self._recorded, self._valid_steps = trace, _recorded(trace, step), _valid_steps(trace, step)
+        self._batch_size = program.B
+        self._sources, self._rows = program.sources, program.rows
+        number = {id(mask): n for n, mask in enumerate(program.masks)}
+        none = len(program.masks)
+        self._uses = [
+            (index, *(none if mask is None else number[id(mask)] for mask in masks))
+            for index, p in enumerate(program.products)
+            if any(masks := (p.mask, p.epilogue.store_skip, p.shared_mask))
+        ]
+        self._products = [p.with_masks(None, None, None) for p in program.products]  # so that no step's masks are kept
+
+    def serves(self, trace: Trace, step: Step, batch_size: int) -> bool:
+        """Whether a step, or a share of one, of so many sequences has this structure."""
+        if self._trace is not trace or self._batch_size != batch_size or self._recorded != _recorded(trace, step):
+            return False
+        return all(
+            before is after if before is None or after is None else np.array_equal(before, after)
+            for before, after in zip(self._valid_steps, _valid_steps(trace, step), strict=True)
+        )
+
+    def workload(self, step: Step) -> Workload:
+        """Give the workload of a step that has this structure."""
+        masks = [*(source.of(step) for source in self._sources), None]
+        products = list(self._products)
+        for index, mask, stored, shared in self._uses:
+            products[index] = products[index].with_masks(masks[mask], masks[stored], masks[shared])
+        return Workload(step.number, tuple(products), self._rows, self)
+
+
+def _recorded(trace: Trace, step: Step) -> list[bool]:
+    """Which of the tensors that a step may leave out it has."""
+    records = [step.layers[layer.name] for layer in trace.layers]
+    return [mask is not None for r in records for mask in (r.input, r.hidden, r.gate_gradient_hidden)]
+
+
+def _valid_steps(trace: Trace, step: Step) -> list[npt.NDArray[np.int64] | None]:
+    names = [layer.name for layer in trace.layers] + [layer.name for layer in trace.dense_layers]
+    return [step.valid_steps_of(name) for name in names]
 
 
 @dataclass
@@ -65,6 +137,8 @@ class _Program:
     B: int
     step: Step
     products: list[Product] = field(default_factory=list)
+    masks: list[OperandMask] = field(default_factory=list)
+    sources: list[_Source] = field(default_factory=list)  # of each mask
     previous: tuple[After, ...] = ()
     makers: npt.NDArray[np.int64] | None = None
     aligned: bool = True
@@ -94,7 +168,7 @@ class _Program:
     def forward(self, layer: Layer, record: LayerRecord) -> None:
         """gates_x = x W for all time steps at once, then gates_h = h U step by step."""
         G, D, H = layer.gates, layer.input_size, layer.hidden_size
-        x = None if record.input is None else self._mask(layer, "input", record.input)
+        x = None if record.input is None else self._mask(layer, "input")
         if layer.kind == "linear":
             epilogue = Epilogue(store_operand_values=self.tokens * H)
             y = self._add(layer.name, "y", (self.tokens, D, H), x, "W", self.previous, epilogue, made_by=self.makers)
@@ -111,7 +185,7 @@ class _Program:
                 gate_forward_values=m * G * H,
                 store_operand_values=m * H * (G + SAVED_STATES[layer.kind]),
             )
-            h = None if record.hidden is None else self._mask(layer, "hidden", record.hidden, t)
+            h = None if record.hidden is None else self._mask(layer, "hidden", t)
             from_below = After(gates_x, on_chip=False, rows=self._rows(t))
             after = (After(made, on_chip=True), from_below) if made_at else (from_below,)
             made = self._add(layer.name, "gates_h", (m, H, G * H), h, "U", after, epilogue, time=t)
@@ -121,39 +195,36 @@ class _Program:
     def backward(self, layer: Layer, record: LayerRecord) -> None:
         """The serial chain dG -> dh -> dG, then dx, dW and dU from all of dG."""
         G, D, H = layer.gates, layer.input_size, layer.hidden_size
-        hidden, hidden_name = record.gate_gradient, "gate_gradient"
-        if record.gate_gradient_hidden is not None:
-            hidden, hidden_name = record.gate_gradient_hidden, "gate_gradient_hidden"
-
+        hidden_name = "gate_gradient" if record.gate_gradient_hidden is None else "gate_gradient_hidden"
         if layer.kind == "linear":
-            dG = self._mask(layer, hidden_name, hidden)
+            dG = self._mask(layer, hidden_name)
             self._made(self._gates_backward(layer, dG, None))
         else:
-            self._chain(layer, hidden, hidden_name)
+            self._chain(layer, hidden_name)
         after = self.previous
         if layer.input_needs_gradient:
             epilogue = Epilogue(store_operand_values=self.tokens * D)
-            dG = self._mask(layer, "gate_gradient", record.gate_gradient)
+            dG = self._mask(layer, "gate_gradient")
             shape = (self.tokens, G * H, D)
             self._made(self._add(layer.name, "dx", shape, dG, "W'", after, epilogue, made_by=self.makers))
         epilogue = Epilogue(store_accumulator_values=G * H * D)
-        dG = self._mask(layer, "gate_gradient", record.gate_gradient, lanes_hold="bits")
-        x = None if record.input is None else self._mask(layer, "input", record.input, lanes_hold="bits")
+        dG = self._mask(layer, "gate_gradient", lanes_hold="bits")
+        x = None if record.input is None else self._mask(layer, "input", lanes_hold="bits")
         self._add(layer.name, "dW", (G * H, self.tokens, D), dG, "x", after, epilogue, shared_mask=x)
         if layer.kind != "linear":
             epilogue = Epilogue(store_accumulator_values=G * H * H)
-            dG = self._mask(layer, hidden_name, hidden, lanes_hold="bits")
-            h = None if record.hidden is None else self._mask(layer, "hidden", record.hidden, lanes_hold="bits")
+            dG = self._mask(layer, hidden_name, lanes_hold="bits")
+            h = None if record.hidden is None else self._mask(layer, "hidden", lanes_hold="bits")
             self._add(layer.name, "dU", (G * H, self.tokens, H), dG, "h", after, epilogue, shared_mask=h)
 
-    def _chain(self, layer: Layer, hidden: BitMask, hidden_name: str) -> None:
+    def _chain(self, layer: Layer, hidden_name: str) -> None:
         """Add dh for every time step; what comes next reads all dG.
 
         The vector unit makes the first dG alone, for no dh of a later time step is behind it; each dh but the last
         is followed by the dG of the time step before.
         """
         times = self._times(layer, "backward")
-        gradients = [self._mask(layer, hidden_name, hidden, t) for t in times]
+        gradients = [self._mask(layer, hidden_name, t) for t in times]
         above = self.previous
         previous = self._gates_backward(layer, gradients[0], times[0])
         made_at = {times[0]: previous}
@@ -251,19 +322,16 @@ class _Program:
         self,
         layer: Layer,
         tensor: str,
-        mask: BitMask,
         time: int | None = None,
         lanes_hold: Literal["rows", "bits"] = "rows",
     ) -> OperandMask:
         """Take the valid rows of a recorded mask: of one time step, or of all."""
-        key = (layer.name, tensor) if time is None else (layer.name, tensor, str(time))
-        if time is None:
-            packed, valid, whole = mask.packed, self.valid, self.tokens == self.valid.size
-        else:
-            packed, valid = mask.packed[time], self.valid[time]
-            whole = self.rows_before[time + 1] - self.rows_before[time] == valid.size
-        packed = packed.reshape(-1, packed.shape[-1]) if whole else packed[valid]
-        return OperandMask(packed, mask.bits, lanes_hold, key)
+        valid = self.valid if time is None else self.valid[time]
+        source = _Source(layer.name, tensor, time, lanes_hold, None if valid.all() else valid)
+        mask = source.of(self.step)
+        self.masks.append(mask)
+        self.sources.append(source)
+        return mask
 
     def _add(
         self,

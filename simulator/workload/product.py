@@ -5,14 +5,16 @@ Nothing here knows a machine: sizes are counted in values, not in bytes or cycle
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Phase = Literal["forward", "backward"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,10 +154,47 @@ class Product:
                 return True
         return False
 
+    def with_masks(
+        self, mask: OperandMask | None, store_skip: OperandMask | None, shared_mask: OperandMask | None
+    ) -> Product:
+        """Give the same product of another step."""
+        epilogue = self.epilogue
+        if store_skip is not epilogue.store_skip:
+            epilogue = epilogue._replace(store_skip=store_skip)
+        return Product(
+            *(self.layer, self.name, self.phase, self.time, self.m, self.k, self.n, mask, self.recorded, self.after),
+            *(self.shared_operand, epilogue, shared_mask, self.made_by),
+        )
+
     @property
     def macs_dense(self) -> int:
         """Multiply-accumulates of a dense execution."""
         return self.m * self.k * self.n
+
+
+class Structure:
+    """What workloads that differ in their masks alone have in common, and what others derived from that.
+
+    Parameters
+    ----------
+    most : int
+        Derived things that are kept; those used longest ago go first.
+    """
+
+    def __init__(self, most: int = 16) -> None:
+        self.most = most
+        self._kept: dict[Hashable, Any] = {}
+
+    def kept(self, key: Hashable, derive: Callable[[], T]) -> T:
+        """Give what `derive` makes, made once: it must depend on `key` and on this structure alone, on no mask."""
+        if key in self._kept:
+            found: T = self._kept.pop(key)
+        else:
+            found = derive()
+        self._kept[key] = found  # as the newest
+        while len(self._kept) > self.most:
+            del self._kept[next(iter(self._kept))]
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,8 +208,11 @@ class Workload:
     rows : bytes or None
         Which rows (t, b) are real. Workloads of the same trace and the same rows differ in their masks alone, so a
         machine that reads no mask takes the same counts and times for both. None: not known.
+    structure : Structure
+        Shared by workloads that differ in their masks alone; by default its own.
     """
 
     step: int
     products: tuple[Product, ...]
     rows: bytes | None = None
+    structure: Structure = field(default_factory=Structure)

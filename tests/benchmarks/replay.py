@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from benchmarks.rows import Row, median_seconds
 from simulator.arch import Architecture, load_arch
 from simulator.engine import run
 from simulator.mapping import PassCache, plan
-from simulator.workload import Epilogue, OperandMask, Product, Workload, lower
+from simulator.workload import Epilogue, OperandMask, Product, Structure, Workload, lower
 from traces import Step, Trace
 from traces.synthetic import synthetic_trace
 
@@ -24,21 +25,34 @@ def measure(hidden: int = 650, T: int = 35, B: int = 20, times: int = 9) -> list
     return [*_whole_step(hidden, T, B, times), _dh_step(hidden, times)]
 
 
-def replayed(arch: Architecture, trace: Trace, step: Step) -> int:
-    """Replay a recorded step that was read: lower, count, plan, walk; total cycles."""
-    return run(plan(arch, lower(trace, step), PassCache()), "compiled").total_cycles
+class Replayed:
+    """Replays recorded steps one after the other, as `simulate` does: what they have in common is kept."""
+
+    def __init__(self, arch: Architecture, trace: Trace) -> None:
+        self.arch, self.trace = arch, trace
+        self._known: Structure | None = None
+
+    def next(self, step: Step) -> int:
+        """Replay a step that was read: lower, count, plan, walk; total cycles."""
+        workload = lower(self.trace, step, self._known)
+        self._known = workload.structure
+        return run(plan(self.arch, workload, PassCache()), "compiled").total_cycles
 
 
 def _whole_step(hidden: int, T: int, B: int, times: int) -> list[Row]:
     arch = load_arch("staged_window")
-    with tempfile.TemporaryDirectory() as folder:
-        path = synthetic_trace(
-            Path(folder) / "t.npz", layers=2, hidden_size=hidden, input_size=hidden, sequence_length=T, batch_size=B
-        )
-        with Trace(path) as trace:
-            step = trace.step(0)
-            ours = median_seconds(lambda: replayed(arch, trace, step), times)
-            with_reading = median_seconds(lambda: replayed(arch, trace, trace.step(0)), times)
+    sizes = {"layers": 2, "hidden_size": hidden, "input_size": hidden, "sequence_length": T, "batch_size": B}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Trace(synthetic_trace(Path(folder) / "t.npz", steps=times, **sizes)) as trace,
+    ):
+        # Each time another step, so that no result is known.
+        steps = [trace.step(number) for number in trace.steps]
+        replay, turn = Replayed(arch, trace), itertools.cycle(steps)
+        ours = median_seconds(lambda: replay.next(next(turn)), times)
+        first = median_seconds(lambda: Replayed(arch, trace).next(next(turn)), times)
+        numbers = itertools.cycle(trace.steps)
+        with_reading = median_seconds(lambda: replay.next(trace.step(next(numbers))), times)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((T * B, hidden), dtype=np.float32)
     W = rng.standard_normal((hidden, 4 * hidden), dtype=np.float32)
@@ -59,6 +73,7 @@ def _whole_step(hidden: int, T: int, B: int, times: int) -> list[Row]:
     rival = median_seconds(executed, times)
     return [
         Row("step", ours, rival, 50, 20, f"{work}; both from memory: from the step's masks to its times"),
+        Row("step, the first of a trace", first, rival, None, None, f"{work}; its products are not known yet"),
         Row("step, with reading", with_reading, rival, 50, 20, f"{work}; ours from the compressed file"),
     ]
 

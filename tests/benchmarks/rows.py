@@ -29,8 +29,8 @@ class Row:
     name : str
     ours, rival : float
         Seconds of CPU or wall time, as `note` says; medians of several runs.
-    goal, least : float
-        The ratio rival / ours that is wanted, and the one that is asked for.
+    goal, least : float or None
+        The ratio rival / ours that is wanted, and the one that is asked for; None where none is.
     note : str
         What was done on either side.
     """
@@ -38,8 +38,8 @@ class Row:
     name: str
     ours: float
     rival: float
-    goal: float
-    least: float
+    goal: float | None
+    least: float | None
     note: str
 
     @property
@@ -76,7 +76,8 @@ def table(rows: Sequence[Row], threads: str, load: float) -> str:
     ]
     for r in rows:
         measured = f"{_seconds(r.ours)} | {_seconds(r.rival)} | {r.ratio:,.3g}"
-        lines.append(f"| {r.name} | {measured} | {r.goal:g} | {r.least:g} | {r.note} |")
+        asked = " | ".join("-" if ratio is None else f"{ratio:g}" for ratio in (r.goal, r.least))
+        lines.append(f"| {r.name} | {measured} | {asked} | {r.note} |")
     return "\n".join(lines) + "\n"
 
 

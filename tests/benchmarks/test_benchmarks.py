@@ -31,6 +31,15 @@ def test_rows_are_finite_and_the_table_holds_them() -> None:
     assert "busy" in table(rows, "1", 3.0)
 
 
+def test_the_sweeps_that_are_measured_have_a_thousand_points_and_their_frontiers() -> None:
+    assert [math.prod(map(len, axes.values())) for axes in (sweep.AXES, sweep.PRICED_AXES)] == [1000, 1000]
+    depths = {"skipping.depth": [4, 8, 16]}
+    first, second, _ = sweep.measure(**SMALL, axes=depths, priced_axes=depths, workers=1, processes=1)
+    for row in (first, second):
+        assert row.note.startswith("3 machines over a step of 2 x 16 cells")
+        assert "and their frontier in cycles_total, energy_total_pj, area_mm2" in row.note
+
+
 def test_start_up_row_says_what_its_rival_imports() -> None:
     start, first = startup.measure(times=1)
     assert "numba" in start.note

@@ -156,8 +156,32 @@ def test_out_writes_every_form(words: list[str], folder: Path, tmp_path: Path) -
 def test_timeline_is_written(words: list[str], tmp_path: Path) -> None:
     path = tmp_path / "timeline.json"
     call(*words, "--timeline", str(path))
-    names = {event["args"].get("name") for event in json.loads(path.read_text())["traceEvents"]}
+    names = {event.get("args", {}).get("name") for event in json.loads(path.read_text())["traceEvents"]}
     assert {"little", "array", "dram"} <= names
+
+
+def test_a_part_of_the_timeline_is_written(words: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "timeline.json"
+    whole = call(*words, "--format", "json", "--timeline", str(path), "--timeline-cycles", "100:200")
+    assert whole.stdout == call(*words, "--format", "json").stdout
+    data = json.loads(path.read_text())
+    assert data["otherData"]["cycles"] == "100:200"
+    # 500 MHz: a cycle is 2 ns.
+    assert {0.2 <= event["ts"] <= 0.4 for event in data["traceEvents"] if "ts" in event} == {True}
+    call(*words, "--timeline", str(path), "--timeline-cycles", "1,000:")
+    assert json.loads(path.read_text())["otherData"]["cycles"].startswith("1000:")
+
+
+def test_waves_are_written_of_the_first_step(words: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("vcd", reason="pyvcd not found; pip install 'skipstone[waves]'")
+    path = tmp_path / "pass.vcd"
+    done = call(*words, "--format", "json", "--waves", str(path), "--waves-pass", "lstm1 dh t=2:1")
+    assert done.stdout == call(*words, "--format", "json").stdout
+    assert "note: waves of pass 'lstm1 dh t=2:1' of step 3" in done.stderr
+    assert f"wrote {path}" in done.stderr
+    assert path.read_text().startswith("$comment lstm1 dh t=2:1 on little, 1 lanes, 32 positions $end")
+    quiet = call(*words, "--format", "json", "--waves", str(path), "--steps", "7:", "--quiet")
+    assert quiet.stderr == ""
 
 
 def test_recording_a_timeline_changes_no_figure(words: list[str], tmp_path: Path) -> None:
@@ -175,29 +199,6 @@ def test_notes_go_to_stderr_unless_quiet(words: list[str], tmp_path: Path) -> No
 
 def test_a_pipe_gets_no_progress(words: list[str]) -> None:
     assert run(*words, "--set", "memory=ideal", "--format", "table").stderr == ""
-
-
-def test_progress_shows_only_on_a_terminal_and_after_a_while(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from simulator.commands import simulate as module
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    shown = {}
-    for wait in (1e9, 0.0):
-        monkeypatch.setattr(module, "QUIET_SECONDS", wait)
-        terminal = Terminal()
-        monkeypatch.setattr(sys, "stderr", terminal)
-        with module._Progress(quiet=False) as tell:
-            assert tell is not None
-            for done in range(3):
-                tell(done, 2)
-        shown[wait] = terminal.getvalue()
-        with module._Progress(quiet=True) as tell:
-            assert tell is None
-    assert shown[1e9] == ""
-    assert "steps" in shown[0.0]
 
 
 # --- mistakes --------------------------------------------------------------------------------------------
@@ -220,6 +221,12 @@ A, T = "--arch", "--trace"
         (["little.yaml", "run.npz", "--engine", "evnt"], ["--engine", "did you mean 'event'?"]),
         (["little.yaml", "run.npz", "--out", "text.npz"], ["text.npz: found a file", "a folder"]),
         (["little.yaml", "run.npz", "--timeline", "no/t.json"], ["no/t.json", "no folder"]),
+        (["little.yaml", "run.npz", "--timeline", "t.json", "--timeline-cycles", "5"], ["--timeline-cycles", "A:B"]),
+        (["little.yaml", "run.npz", "--timeline", "t.json", "--timeline-cycles", "5:5"], ["--timeline-cycles", "A:B"]),
+        (["little.yaml", "run.npz", "--timeline", "t.json", "--timeline-cycles", "999999:"], ["a run of", "cycles"]),
+        (["little.yaml", "run.npz", "--timeline-cycles", "5:6"], ["--timeline-cycles: found no --timeline"]),
+        (["little.yaml", "run.npz", "--waves", "no/w.vcd"], ["no/w.vcd", "no folder"]),
+        (["little.yaml", "run.npz", "--waves-pass", "lstm0 dh t=0"], ["--waves-pass: found no --waves"]),
         (["little.yaml", "run.npz", "--set", "energy_table=free"], ["free"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

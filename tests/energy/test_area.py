@@ -223,6 +223,7 @@ def test_table_without_areas_tells_none(tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text(text[: text.index("\narea:")], encoding="utf-8")
     table = load_energy_table(tmp_path / "own.yaml")
     report = area(load_arch("zero_skip"), table)
+    assert not report.complete
     assert (report.lines, report.macs_per_mm2, report.by_component()) == ((), None, {})
     assert report.notes == ("energy table cmos_45nm has no section area, so no area is told",)
     with pytest.raises(InputError, match="no section area"):
@@ -232,6 +233,8 @@ def test_table_without_areas_tells_none(tmp_path: Path) -> None:
 def test_format_without_an_area_is_left_out_aloud(tmp_path: Path) -> None:
     table = changed_table(tmp_path, "    fp16: {um2: 1640,", "    int16: {um2: 1640,")
     report = area(load_arch("zero_skip"), table)
+    assert not report.complete
+    assert area(load_arch("zero_skip"), AT_45NM).complete
     assert "area: mac multipliers is not in it: no row area.multiply.fp16" in report.notes
     assert report.macs_per_mm2 is None
 

@@ -164,9 +164,10 @@ def test_sums_beyond_64_bits_are_refused(steps: list[StepActivity]) -> None:
 
 def test_a_timeline_has_a_limit_and_says_so(trace_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = simulate("zero_skip", trace_file, record_intervals=True, baseline=False)
-    monkeypatch.setattr(module, "MOST_INTERVALS", len(whole.activity.intervals) - 1)
+    kept = len(whole.activity.intervals) + len(whole.activity.history)
+    monkeypatch.setattr(module, "MOST_INTERVALS", kept - 1)
     with pytest.raises(InputError, match="intervals in 6 steps"):
         simulate("zero_skip", trace_file, record_intervals=True, baseline=False)
-    monkeypatch.setattr(module, "MOST_INTERVALS", len(whole.activity.intervals))
+    monkeypatch.setattr(module, "MOST_INTERVALS", kept)
     again = simulate("zero_skip", trace_file, record_intervals=True, baseline=False)
     assert again.activity.intervals == whole.activity.intervals

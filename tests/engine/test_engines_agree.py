@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from plain.cases import MECHANISMS, SHAPED_ARRAYS, SYSTEMS, TIMING_SYSTEMS, machine, networks, write_trace
 
 from simulator.arch import arch_names, load_arch
-from simulator.engine import compiled, event
+from simulator.engine import WHOLE, compiled, event
 from simulator.engine.bounds import bounds
 from simulator.engine.times import DeadlockError
 from simulator.mapping import PassCache, plan
@@ -25,7 +25,7 @@ SAMPLES = Path(__file__).parents[2] / "traces" / "samples"
 
 
 def assert_same(p):
-    a, b = event.run(p), compiled.run(p)
+    a, b = event.run(p, WHOLE), compiled.run(p, WHOLE)
     for field in fields(a):
         if field.name != "events":
             x, y = getattr(a, field.name), getattr(b, field.name)
@@ -57,7 +57,7 @@ def test_engines_agree_where_the_dram_has_banks(network, array, skipping, memory
     assert (commands["reads"] + commands["writes"]) * burst_bytes >= commands["bytes"]
     assert times.total_cycles >= bounds(p).largest[1]
     # The timeline's slices last while any transfer is under way: they do not overlap, and hold every transfer once.
-    slices = [i for i in event.run(p, record_intervals=True).intervals if i.unit == "dram"]
+    slices = [i for i in event.run(p, WHOLE).intervals if i.unit == "dram"]
     assert all(a.end <= b.start for a, b in itertools.pairwise(slices))
     transfers = int((p.load_dram_bytes > 0).sum() + (p.job_store_bytes > 0).sum())
     assert sum(int(i.name.split()[0]) for i in slices) == transfers

@@ -92,7 +92,7 @@ def test_what_comes_in_goes_out(network, array, skipping, memory):
     assert counts[Count.OUTPUT_BUFFER_BITS_WRITTEN] == loaded_bits[OUTPUT] + sums
     assert counts[Count.OUTPUT_BUFFER_BITS_READ] == counts[Count.OUTPUT_BUFFER_BITS_WRITTEN]
 
-    one = _Machine(p, record_intervals=False)
+    one = _Machine(p)
     one.run()
     assert one.free_bytes == list(p.capacity_bytes), "every tile gave its room back"
     moments = one.moments()

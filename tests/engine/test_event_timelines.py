@@ -11,7 +11,7 @@ import pytest
 import simpy
 from plain.cases import TINY_MEMORY, tiny_machine
 
-from simulator.engine import STALLS
+from simulator.engine import STALLS, WHOLE
 from simulator.engine.event import run
 from simulator.engine.times import DeadlockError
 from simulator.mapping import plan
@@ -29,18 +29,25 @@ def stalls(times, reason):
 def test_worked_example_of_the_model_page():
     p = plan(tiny_machine(), Workload(0, (product(store_operand_values=8),)))
     assert len(p.job_product) == 2
-    times = run(p, record_intervals=True)
+    times = run(p, WHOLE)
     by_unit = {unit: [(i.start, i.end) for i in times.intervals if i.unit == unit] for unit in ("dram", "array")}
     assert by_unit["array"] == [(18, 26), (26, 34)]
     assert by_unit["dram"] == [(10, 14), (14, 18), (18, 22), (27, 28), (35, 36)]
     assert times.total_cycles == 36
     assert {r: stalls(times, r) for r in STALLS if stalls(times, r)} == {"load_shared": 14, "load_skip": 4, "drain": 2}
     assert (times.start[0], times.end[0]) == (18, 36)
+    told = {}
+    for i in times.history.slices:
+        told.setdefault(i.unit, []).append((i.name, i.start, i.end))
+    assert told["array stalls"] == [("load_shared", 0, 14), ("load_skip", 14, 18), ("drain", 34, 36)]
+    assert [span[1:] for span in told["output_port"]] == [(18, 27), (27, 35)]
+    assert told["dma_in 1"] == [("skip tile (job 0)", 0, 18)]
+    assert sorted(i.size_bytes for i in times.history.tiles) == [16] * 5
 
 
 def test_queue_of_one_read_exposes_every_latency():
     slow = {"dram": {**TINY_MEMORY["dram"], "queue": 1}}
-    times = run(plan(tiny_machine(**slow), Workload(0, (product(store_operand_values=8),))), record_intervals=True)
+    times = run(plan(tiny_machine(**slow), Workload(0, (product(store_operand_values=8),))), WHOLE)
     # Each read is asked for only when the one before is there: 10 + 4, 10 + 4, 10 + 4.
     assert [(i.start, i.end) for i in times.intervals if i.unit == "dram"][:3] == [(10, 14), (24, 28), (38, 42)]
     assert [(i.start, i.end) for i in times.intervals if i.unit == "array"] == [(28, 36), (42, 50)]
@@ -53,7 +60,7 @@ def test_serial_chain_waits_for_the_vector_unit():
     first = product("gates_backward", k=0, n=2, time=1, shared="l.", gate_backward_values=16)
     dh1 = product("dh", n=2, after=(After(0, True),), time=1, shared="l.U'", gate_backward_values=16)
     dh0 = product("dh", n=2, after=(After(1, True),), time=0, shared="l.U'")
-    times = run(plan(tiny_machine(), Workload(0, (first, dh1, dh0))), record_intervals=True)
+    times = run(plan(tiny_machine(), Workload(0, (first, dh1, dh0))), WHOLE)
     units = {u: [(i.start, i.end) for i in times.intervals if i.unit == u] for u in ("array", "vector_unit", "dram")}
     # 16 gate values on 2 lanes: 8 cycles, and 3 of latency. U' (16 bytes) is loaded once, at 10 to 14.
     assert units["vector_unit"][0] == (0, 8)
@@ -70,7 +77,7 @@ def test_serial_chain_waits_for_the_vector_unit():
 def test_full_output_buffer_stalls_the_array():
     # One output tile (2 x 2 int32 = 16 bytes) at a time: job 1 waits until job 0 is stored.
     p = plan(tiny_machine(), Workload(0, (product(store_operand_values=8),)))
-    times = run(replace(p, capacity_bytes=(1024, 1024, 16)), record_intervals=True)
+    times = run(replace(p, capacity_bytes=(1024, 1024, 16)), WHOLE)
     assert [(i.start, i.end) for i in times.intervals if i.unit == "array"] == [(18, 26), (28, 36)]
     assert stalls(times, "output_full") == 2
 

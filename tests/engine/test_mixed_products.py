@@ -19,7 +19,7 @@ from plain.cases import (
     write_trace,
 )
 
-from simulator.engine import STALLS, compiled
+from simulator.engine import STALLS, WHOLE, compiled
 from simulator.engine.bounds import bounds
 from simulator.engine.event import run
 from simulator.engine.times import StepTimes
@@ -67,7 +67,7 @@ def test_a_product_that_nobody_waits_for_stands_in_the_pauses_of_a_chain() -> No
     assert names(apart) == ["dW", "dW", "dW", "gates_backward", "dh", "dh"]
     # A job of 8 cycles is put into a pause as long as half of it is covered: two into the first, one into the second.
     assert names(mixed) == ["gates_backward", "dW", "dW", "dh", "dW", "dh"]
-    a, b = run(apart, record_intervals=True), run(mixed, record_intervals=True)
+    a, b = run(apart, WHOLE), run(mixed, WHOLE)
     # Apart: dW waits for its tiles (18) and runs to 42. Its last tile has drained at 43; then the vector unit makes the
     # first dG: 43 + 8 + 3 = 54. dh1 takes 8 and its dG 1 + 8 + 3, dh0 8 and its drain 1.
     assert array_work(apart, a) == [("dW", 18, 26), ("dW", 26, 34), ("dW", 34, 42), ("dh", 54, 62), ("dh", 74, 82)]
@@ -125,7 +125,7 @@ def test_narrow_buffers_make_the_array_wait_for_words() -> None:
     buffers = {**TINY_MEMORY["buffers"], "shared": {"capacity_kib": 1, "width_bits": 8}}
     p = plan(tiny_machine(buffers=buffers), Workload(0, (product(store_operand_values=8),)))
     assert p.job_feed_cycles.tolist() == [8, 8]
-    times = run(p, record_intervals=True)
+    times = run(p, WHOLE)
     assert [(i.start, i.end) for i in times.intervals if i.unit == "array"] == [(18, 26), (34, 42)]
     assert stalls(times, "operand_bandwidth") == 16
     banked = {**buffers, "shared": {"capacity_kib": 1, "width_bits": 8, "banks": 2}}

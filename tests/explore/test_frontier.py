@@ -128,7 +128,7 @@ def test_csv_and_table_tell_the_rows_as_they_are(results: Path) -> None:
     lines = TABLE.splitlines()
     assert call(str(results), "--format", "csv").stdout.splitlines() == [lines[i] for i in (0, 2, 1, 5)]
     text = call(str(results)).stdout
-    assert [line.split()[0] for line in text.splitlines()[2:5]] == ["a2", "a1", "b2"]
+    assert [line.split()[0] for line in text.splitlines()[3:6]] == ["a2", "a1", "b2"]
     assert "80 pJ" in text
     assert "3 of 5 rows" in text
     assert "1 left out" in text

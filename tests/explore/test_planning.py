@@ -84,7 +84,7 @@ def test_the_command_tells_it_on_stdout_without_a_folder(path: Path, tmp_path: P
     assert first == "16 points to replay; 4 points invalid"
     assert reason.startswith("invalid: 4 points: skipping: found refill 8 with depth 4")
     assert estimate.startswith("about 0:00:0")
-    assert "at most on 2 processes: points spread over the space took " in estimate
+    assert "at most on 2 processes: some points took " in estimate
 
     run_sweep(load_space(path), tmp_path / "out", 1)
     done = CliRunner().invoke(command, [str(path), "--dry-run", "--out", str(tmp_path / "out")])

@@ -122,7 +122,8 @@ def test_json_says_what_one_can_count(results: Path) -> None:
 
 def test_the_table_tells_the_same(results: Path) -> None:
     text = call(str(results)).stdout
-    assert re.search(r"^rows +2 +2 +75.0 % +75.0 % +\d+.\d % +4 to 8 +100 to 25$", text, re.M)
+    assert re.search(r"^rows +2 +2 +75.0 % +75.0 % +\d+.\d %$", text, re.M)
+    assert "\nlargest: rows 4 to 8: 100 to 25\n" in text
     assert call(str(results), "--measure", "energy_total_pj").stdout.count("levels") == 1
 
 
@@ -140,6 +141,34 @@ def test_what_is_wrong_is_said(results: Path, words: list[str], said: str) -> No
     with pytest.raises(InputError) as caught:
         call(str(results), *words)
     assert said in str(caught.value)
+
+
+def moved_by(home: Path, lines: list[str], head: str = HEAD) -> dict[str, tuple[int, int, float]]:
+    """Levels, pairs and mean change of ``cycles_total`` by axis."""
+    (home / "r.csv").write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
+    data = json.loads(call(str(home / "r.csv"), "--measure", "cycles_total", "--format", "json").stdout)
+    return {one["axis"]: (one["levels"], one["pairs"], one["mean_change"]) for one in data["axes"]}
+
+
+def test_traces_and_their_steps_are_axes_of_their_own(tmp_path: Path) -> None:
+    cycles = {("4", "one", "0:9"): 400, ("4", "one", "9:20"): 200, ("4", "two", "0:9"): 100, ("4", "two", "9:20"): 50}
+    cycles |= {("8", *where): n // 8 for (_, *where), n in cycles.items()}
+    lines = [f"k,ok,m,d,{rows},2,{trace},{trace},{steps},{n},1" for (rows, trace, steps), n in cycles.items()]
+    assert moved_by(tmp_path, lines) == {
+        "rows": (2, 4, pytest.approx(7 / 8, rel=0.01)),
+        "trace": (2, 4, pytest.approx(3 / 4, rel=0.05)),
+        "steps": (2, 4, pytest.approx(1 / 2, rel=0.05)),
+    }
+
+
+def test_steps_that_the_trace_or_the_phase_says_are_no_axis(tmp_path: Path) -> None:
+    lines = ["k1,ok,m,d,4,2,one,s,0:9,100,1", "k2,ok,m,d,4,2,two,t,0:5,25,1"]
+    assert moved_by(tmp_path, lines) == {"trace": (2, 1, 0.75)}
+    head = HEAD.replace("arch_digest,", "arch_digest,phase,")
+    lines = [f"k,ok,m,d,{phase},4,2,{trace},s,{n}:9,{n},1" for n, phase, trace in [
+        (100, "early", "one"), (50, "late", "one"), (40, "early", "two"), (20, "late", "two"),
+    ]]  # fmt: skip
+    assert moved_by(tmp_path, lines, head) == {"trace": (2, 2, 0.6), "phase": (2, 2, 0.5)}
 
 
 def test_a_csv_without_known_axes_wants_them_named(tmp_path: Path) -> None:

@@ -61,11 +61,26 @@ def test_a_row_says_what_the_report_says(path: Path) -> None:
             "energy_total_pj": report["energy_pj"]["total"],
             "dram_read_bytes": report["dram_bytes"]["read"],
             "dram_write_bytes": report["dram_bytes"]["write"],
+            **{f"cycles_{n}": c for by in ("phase", "product") for n, c in report["cycles"][f"by_{by}"].items()},
+            **{f"stall_{reason}_cycles": cycles for reason, cycles in report["cycles"]["stalls"].items()},
+            "area_mm2": report["area_mm2"]["total"],
             **{f"energy_{name}_pj": pj for name, pj in report["energy_pj"]["by_component"].items()},
             **{name if name.startswith("saving") else f"macs_{name}": n for name, n in report["macs"].items()},
             **{k: report[k] for k in ("time_us", "utilization", "speedup", "energy_saving", "bound_speedup")},
+            **{k: report[k] for k in ("sparsity", "energy_delay_js")},
         }
         assert row == expected
+        assert row["cycles_total"] == sum(row[f"cycles_{n}"] for n in report["cycles"]["by_product"]) + sum(
+            cycles for name, cycles in row.items() if name.startswith("stall_")
+        )
+
+
+def test_a_machine_with_a_part_of_unknown_area_has_no_cell_for_it(path: Path) -> None:
+    axes = {"skipping.depth": [4, None]}
+    space = Space.parse({"name": "x", "archs": ["small.yaml"], "traces": ["b.npz"], "axes": axes}, path.parent)
+    known, unlimited = (evaluation.evaluate(point)["area_mm2"] for point in enumerate_grid(space).points)
+    assert isinstance(known, float)
+    assert unlimited is None  # an unlimited window cannot be built
 
 
 def test_twins_are_replayed_once_for_points_that_share_them(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

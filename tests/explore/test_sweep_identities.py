@@ -64,18 +64,26 @@ def told_by_simulate(point: Point) -> Row:
     """The measures of a row, from the report of a replay that shares nothing with another one."""
     recorded = point.recorded
     try:
-        report = simulate(point.machine, recorded.path, steps=(recorded.steps[0], recorded.steps[-1] + 1)).to_dict()
+        whole = simulate(point.machine, recorded.path, steps=(recorded.steps[0], recorded.steps[-1] + 1))
     except InputError as error:
         return {"status": "invalid", "error": "; ".join(map(str, error.problems))}
+    report, area = whole.to_dict(), whole.area
+    assert area is not None
+    known = bool(area.lines) and len(area.left_out) == 1  # what is left out of every machine's
     return {
         "status": "ok",
         "cycles_total": report["cycles"]["total"],
+        **{f"cycles_{n}": cycles for n, cycles in report["cycles"]["by_phase"].items()},
+        **{f"cycles_{n}": cycles for n, cycles in report["cycles"]["by_product"].items()},
+        **{f"stall_{reason}_cycles": cycles for reason, cycles in report["cycles"]["stalls"].items()},
+        "area_mm2": report["area_mm2"]["total"] if known else None,
         "energy_total_pj": report["energy_pj"]["total"],
         "dram_read_bytes": report["dram_bytes"]["read"],
         "dram_write_bytes": report["dram_bytes"]["write"],
         **{f"energy_{name}_pj": pj for name, pj in report["energy_pj"]["by_component"].items()},
         **{name if name.startswith("saving") else f"macs_{name}": n for name, n in report["macs"].items()},
         **{k: report[k] for k in ("time_us", "utilization", "speedup", "energy_saving", "bound_speedup")},
+        **{k: report[k] for k in ("sparsity", "energy_delay_js")},
     }
 
 

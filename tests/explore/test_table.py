@@ -18,7 +18,10 @@ CELLS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1),
 )
-NAMES = ("key", "status", "array.rows", "cycles_total", "energy_mac_pj", "energy_dram_read_pj", "error")
+NAMES = (
+    *("key", "status", "array.rows", "cycles_total", "cycles_dh", "cycles_dW", "stall_drain_cycles"),
+    *("energy_mac_pj", "energy_dram_read_pj", "error"),
+)
 ROWS = st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, CELLS)), max_size=6)
 
 
@@ -45,11 +48,17 @@ def test_the_columns_are_each_once_and_hold_every_cell(
 
 
 def test_columns_stand_in_the_order_of_reading() -> None:
-    rows = [{"energy_b_pj": 1.0}, {"energy_a_pj": 1.0, "energy_b_pj": 1.0}]
+    rows: list[Row] = [
+        {"cycles_y": 1, "stall_drain_cycles": 0, "energy_b_pj": 1.0},
+        {"cycles_dh": 1, "stall_drain_cycles": 2, "energy_a_pj": 1.0, "energy_b_pj": 1.0},
+    ]
     names = columns(["array.rows", "clock_mhz"], rows)
     assert names[:6] == ["key", "status", "arch", "arch_digest", "array.rows", "clock_mhz"]
+    start = names.index("time_us")
+    assert names[start : start + 5] == ["time_us", "cycles_y", "cycles_dh", "stall_drain_cycles", "sparsity"]
     start = names.index("energy_total_pj")
-    assert names[start : start + 4] == ["energy_total_pj", "energy_b_pj", "energy_a_pj", "dram_read_bytes"]
+    assert names[start : start + 4] == ["energy_total_pj", "energy_b_pj", "energy_a_pj", "energy_delay_js"]
+    assert not any("*" in name for name in names)
     assert names[-1] == "error"
 
 

@@ -14,7 +14,7 @@ from plain.cases import machine
 from simulator.arch import Architecture
 from simulator.engine import compiled
 from simulator.mapping import Candidate, busiest_unit, choices, plan, why_not
-from simulator.mapping.tiling import ORDERS, PassCost, Pins, Tiling, TilingProblem, _times_loaded, candidates
+from simulator.mapping.tiling import ORDERS, Cut, PassCost, Pins, Tiling, TilingProblem, _times_loaded, enumerated
 from simulator.memory import BandwidthDram
 from simulator.workload import Epilogue, OperandMask, Product, Workload
 from traces.errors import InputError
@@ -123,8 +123,13 @@ def problem(**changes: Any) -> TilingProblem:
     return TilingProblem(**{**data, **changes})
 
 
-def priced(dram: BandwidthDram, array_cycles: int = 4096, tile_k: int = 64, **changes: Any) -> list[Candidate]:
-    return candidates(problem(**changes), [PassCost(tile_k, 16, 16, array_cycles, 0)], dram, Pins())
+def priced(
+    dram: BandwidthDram, array_cycles: int = 4096, tile_k: int = 64, pause_cycles: int = 0, **changes: Any
+) -> list[Candidate]:
+    tilings = enumerated(problem(**changes), (Cut(tile_k, 16, 16),), dram, Pins())
+    found = tilings.all([PassCost(tile_k, 16, 16, array_cycles, 0)], pause_cycles)
+    assert tilings.best([PassCost(tile_k, 16, 16, array_cycles, 0)], pause_cycles) == found[0]
+    return found
 
 
 SLOW, FAST = BandwidthDram(1, 1, 0, 16), BandwidthDram(1024, 1, 0, 16)

@@ -58,7 +58,7 @@ def plain_pauses(planner: _SystemPlanner) -> Pauses | None:
     cycles, crowded = np.zeros(len(products), np.int64), np.zeros(len(products), np.bool_)
     for index, chain in planner.order.chain_of.items():
         product = products[index]
-        tiling = planner._tiling_of_name(product)
+        tiling = planner._best((product.layer, product.name)).tiling
         taken = traffic.operand_bytes(product.k * product.n) if tiling.shared_resident else 0
         crowded[index] = taken + traffic.room_bytes[SHARED] > traffic.capacity_bytes[SHARED]
         if index == chain:

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from simulator import simulate
+from simulator.explore import enumerate_grid, load_space
+from simulator.explore.evaluate import evaluate
+from simulator.explore.measures import said
 from simulator.report.terminal import render
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,14 +114,29 @@ def test_the_patterns_leave_the_rest(line: str) -> None:
 
 
 @pytest.mark.parametrize("machine", ["edge", "training_card", "gpu_lockstep"])
-def test_readme_says_of_each_machine_what_its_report_says(machine: str) -> None:
+def test_the_page_on_three_machines_says_of_each_what_its_report_says(machine: str) -> None:
     report = simulate(machine, ROOT / "traces" / "samples" / "charlm_t1e-6.npz")
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    page = ROOT / "docs" / "explanation" / "three-machines.md"
+    told = " ".join(page.read_text(encoding="utf-8").split())
     sentences = report.explain()
-    assert f"`{machine}`" in readme
-    assert " ".join(sentences[0].split()) in readme
+    assert f"`{machine}`" in told
+    assert " ".join(sentences[0].split()) in told
     limit = next(s for s in sentences if s.startswith("Largest limit"))
-    assert " ".join(limit.split()) in readme
+    assert " ".join(limit.split()) in told
+
+
+def test_the_guide_says_of_the_thousand_machines_what_their_rows_say() -> None:
+    space = load_space("thousand_machines")
+    points = {tuple(str(cell) for _, cell in point.settings): point for point in enumerate_grid(space).points}
+    page = ROOT / "docs" / "how-to" / "sweep.md"
+    shown = page.read_text(encoding="utf-8").split("frontier thousand/results.csv")[1].split("```")[1]
+    _, head, _, *lines = shown.removeprefix("text\n").splitlines()
+    rows = [line.split() for line in lines[: lines.index("(and 48 more)")]]
+    assert len(head.split()) == len(rows[0]) == 1 + len(space.axes) + 2
+    for _, *settings, cycles, area in rows:  # keys change with every key that a machine gets
+        row = evaluate(points[tuple(settings)])
+        assert [said(name, float(row[name] or 0)) for name in ("cycles_total", "area_mm2")] == [cycles, area]
+    assert f"{len(rows) + 48} of {len(points)} rows, which no other one beats" in lines[-1]
 
 
 def test_readme_shows_what_the_demo_prints() -> None:

@@ -70,6 +70,12 @@ def test_wheel_holds_every_machine_table_space_and_schema(names: list[str]) -> N
         assert [file for file in files if f"simulator/{file}" not in names] == []
 
 
+def test_wheel_holds_styles_and_scripts_of_pages(names: list[str]) -> None:
+    assets = _below("simulator", ".css") + _below("simulator", ".js")
+    assert {Path(name).name for name in assets} >= {"page.css", "page.js", "sweep.css", "main.js"}
+    assert [name for name in assets if name not in names] == []
+
+
 def test_wheel_holds_the_samples(names: list[str]) -> None:
     samples = _below("traces/samples", ".npz")
     assert len(samples) >= 2

@@ -237,4 +237,5 @@ def test_a_step_of_nothing_but_padding_is_explained(tmp_path: Path) -> None:
         writer.add_step(1, {"a": {"gate_gradient": np.zeros((3, 2, 16), np.bool_)}}, valid_steps=[0, 0])
     report = simulate(machine(skipping=POOR), tmp_path / "x.npz")
     assert report.explain() == ["Nothing was replayed: the recorded steps have no work."]
-    assert report.to_dict()["explanation"]["limiter"] == {"name": "nothing", "share": 0.0}
+    told = report.to_dict()["explanation"]["limiter"]
+    assert (told["name"], told["share"]) == ("nothing", 0.0)

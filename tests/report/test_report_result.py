@@ -35,6 +35,13 @@ TOP = [
     "training",
     "break_even",
     "explanation",
+    "machine",
+    "peaks",
+    "busy_cycles",
+    "mac_slots",
+    "on_chip_bytes",
+    "layer_products",
+    "remarks",
     "products",
 ]
 NESTED = {
@@ -52,7 +59,7 @@ NESTED = {
     "cycles": {"total", "by_phase", "by_product", "stalls"},
     "energy_pj": {"total", "by_component", "by_phase", "by_product", "by_layer", "making_zeros"},
     "area_mm2": {"total", "by_component"},
-    "explanation": {"sentences", "time", "limiter"},
+    "explanation": {"sentences", "time", "work_by_product", "limiter"},
     "dram_bytes": {"read", "write"},
 }
 PRODUCT = {"step", "layer", "product", "m", "k", "n", "macs_dense", "macs_executed", "cycles", "start", "end"}

@@ -188,7 +188,7 @@ def test_overlap_hides_and_never_adds(network: Any, skipping: Any, memory: Any, 
     assert one.exposed_cycles <= other.exposed_cycles == other.cycles
     assert at_once.total_cycles - one.exposed_cycles == after.total_cycles - other.exposed_cycles
     for report in (at_once, after):
-        link = sorted((i.start, i.end) for i in report.activity.intervals if i.unit == "link")
+        link = sorted((i.start, i.end) for i in report.activity.history.slices if i.unit == "link")
         assert sum(end - start for start, end in link) == one.cycles
         assert all(a[1] <= b[0] for a, b in itertools.pairwise(link))
         assert max((end for _, end in link), default=0) <= report.total_cycles

@@ -368,10 +368,10 @@ def test_a_step_that_cannot_be_compressed_is_told_next_and_the_others_are_kept(t
     path = tmp_path / "x.npz"
     encode = archive.encode
 
-    def failing(name, *arguments):
+    def failing(name, *arguments, **options):
         if name.startswith("steps/000001"):
             raise MemoryError
-        return encode(name, *arguments)
+        return encode(name, *arguments, **options)
 
     monkeypatch.setattr(writer, "encode", failing)
     recording = TraceWriter(path, HEADER)
