@@ -92,7 +92,7 @@ def test_the_page_names_command_versions_and_every_key_of_the_machine(page: Page
     assert "simulate --arch 'a b'" in said
     assert all(f"{name} {version}" in said for name, version in versions())
     (config,) = page.inside("pre")
-    assert json.loads(config) == report.arch.to_dict()
+    assert json.loads(config) == report.arch.told()
 
 
 def test_every_table_is_sortable_and_each_row_as_long_as_its_head(page: Page) -> None:
