@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from simulator.explore.frontier import Frontier
 from simulator.explore.rows import TextRow
 from simulator.report import numbers
-from simulator.report.plots import FIGURE_INCHES, GREYS, LONGEST_NAME, PALETTE
+from simulator.report.plots.style import GREYS, MARKERS, PALETTE, legend_beside, name_of, own_axes, plain_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+FIGURE_INCHES = (7.6, 4.6)
+LONGEST_COLUMN = 60
 
 
 def frontier_of_two(found: Frontier, ax: Axes | None = None) -> Axes:
@@ -33,10 +36,7 @@ def frontier_of_two(found: Frontier, ax: Axes | None = None) -> Axes:
     """
     if len(found.objectives) < 2:
         raise ValueError("a frontier of one objective is a point")
-    if ax is None:
-        from matplotlib import pyplot
-
-        _, ax = pyplot.subplots(figsize=FIGURE_INCHES, layout="constrained")
+    ax = own_axes(ax, FIGURE_INCHES)
     x, y = (objective.column for objective in found.objectives[:2])
     x_unit, y_unit = (_unit(column, found) for column in (x, y))
 
@@ -47,17 +47,16 @@ def frontier_of_two(found: Frontier, ax: Axes | None = None) -> Axes:
     sets: dict[tuple[str, ...], list[TextRow]] = {}
     for row in found.kept:
         sets.setdefault(tuple(row[name] for name in found.per), []).append(row)
-    style = "o-" if len(found.objectives) == 2 and not found.tolerance else "o"
+    joined = "-" if len(found.objectives) == 2 and not found.tolerance else ""
     for number, (values, rows) in enumerate(sets.items()):
-        label = numbers.shortened(", ".join(values), LONGEST_NAME) if len(sets) > 1 else "not beaten"
+        label = name_of(", ".join(values)) if len(sets) > 1 else "not beaten"
         colour = PALETTE[number % len(PALETTE)]
-        ax.plot(*marks(rows), style, color=colour, markersize=5, linewidth=1.2, label=label)
+        marker = MARKERS[number % len(MARKERS)]
+        ax.plot(*marks(rows), marker + joined, color=colour, markersize=5, linewidth=1.2, label=label)
     ax.set_xlabel(_axis(x, x_unit, found.objectives[0].direction))
     ax.set_ylabel(_axis(y, y_unit, found.objectives[1].direction))
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.set_axisbelow(True)
-    ax.grid(color="#DDDDDD", linewidth=0.6)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    plain_frame(ax, "both")
+    legend_beside(ax)
     return ax
 
 
@@ -71,4 +70,4 @@ def _unit(column: str, found: Frontier) -> numbers.Unit:
 
 def _axis(column: str, unit: numbers.Unit, direction: str) -> str:
     named = f" in {unit.name}" if unit.name else ""
-    return f"{numbers.plain(column)}{named} ({'less' if direction == 'min' else 'more'} is better)"
+    return f"{name_of(column, LONGEST_COLUMN)}{named} ({'less' if direction == 'min' else 'more'} is better)"
