@@ -36,6 +36,15 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
     return cast("EngineName", name)
 
 
+def _known_plot_format(context: click.Context, parameter: click.Parameter, form: str | None) -> str | None:
+    """Check the format of plots against those there are, which are imported only now."""
+    if form is None:
+        return None
+    from simulator.report.plots.export import check_format
+
+    return check_format(form, "--plots-format")
+
+
 @click.command("simulate", context_settings={"max_content_width": 100})
 @click.option("--arch", "machine", required=True, metavar="NAME|FILE.yaml", help="A shipped machine or a file.")
 @click.option("--trace", "trace_file", required=True, metavar="FILE.npz", help="The trace to replay.")
@@ -82,6 +91,14 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
     is_flag=True,
     help="Also find the share of zeros from which on skipping pays here: some twenty more replays.",
 )
+@click.option("--plots", "plots_folder", metavar="DIR", help="Write every plot that the run has the numbers for there.")
+@click.option(
+    "--plots-format",
+    "plots_format",
+    callback=_known_plot_format,
+    metavar="svg|pdf|png",
+    help="Of the plots.  [default: svg]",
+)
 @click.option("--timeline", metavar="FILE.json", help="Write what each unit did when, for ui.perfetto.dev.")
 @click.option("--verbose", is_flag=True, help="Also print the area by component, and what must be known of it.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
@@ -96,6 +113,8 @@ def simulate(
     no_baseline: bool,
     check_values: bool,
     wants_break_even: bool,
+    plots_folder: str | None,
+    plots_format: str | None,
     timeline: str | None,
     verbose: bool,
     quiet: bool,
@@ -107,12 +126,16 @@ def simulate(
     from simulator.report.files import check_writable, make_folder
     from simulator.run import simulate as replay
 
+    if plots_format is not None and plots_folder is None:
+        raise InputError.of("--plots-format", "no --plots", "a folder to write plots into: --plots DIR")
     arch, trace, steps = read_inputs(machine, overrides, trace_file, step_range)
     # What could not be written is told before the run, not after it.
     if timeline is not None:
         check_writable(timeline)
-    if folder is not None:
-        make_folder(folder)
+    for results in (folder, plots_folder):
+        if results is not None:
+            make_folder(results)
+    written = []
     with trace:
         with _Progress(quiet) as progress:
             settings: dict[str, Any] = {
@@ -128,9 +151,12 @@ def simulate(
                 report = replay(arch, trace, **settings)
         if wants_break_even:
             report = _with_break_even(report, trace, quiet)
+        if plots_folder is not None:
+            from simulator.report.plots import write_plots
+
+            written += write_plots(report, plots_folder, trace, plots_format or "svg")
     if check_values and not quiet:
         click.echo(f"note: {tally}", err=True)
-    written = []
     if timeline is not None:
         from simulator.report.timeline import write_timeline
 

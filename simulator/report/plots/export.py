@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simulator.arch import TileMechanism
 from simulator.report.files import PathLike, make_folder, write_bytes_atomically
 from simulator.report.plots import activations, lanes, sparsity, speedup
 from simulator.report.plots.bars import cycles_by_product, energy_by_component
@@ -72,7 +73,7 @@ def check_format(form: str, where: str = "format") -> str:
         If it is another one.
     """
     if form not in FORMATS:
-        raise InputError.of(where, repr(form), ", ".join(FORMATS), nearest(form, FORMATS))
+        raise InputError.of(where, repr(form), "one of " + ", ".join(FORMATS), nearest(form, FORMATS))
     return form
 
 
@@ -119,12 +120,10 @@ def _plots_of_trace(report: Report, trace: Trace) -> list[_Plot]:
     found = [
         _Plot("sparsity_by_step", lambda ax: sparsity.sparsity_by_step(trace, ax, steps), size),
         _Plot("sparsity_by_time", lambda ax: sparsity.sparsity_by_time(trace, ax, steps[-1]), size),
-        _Plot(
-            "lane_imbalance",
-            lambda ax: lanes.lane_imbalance(trace, report.arch.array.rows, ax, steps[-1]),
-            lanes.inches(trace),
-        ),
     ]
+    if not isinstance(report.arch.skipping, TileMechanism):  # such a mechanism deals out its work in another way
+        rows, room = report.arch.array.rows, lanes.inches(trace)
+        found.append(_Plot("lane_imbalance", lambda ax: lanes.lane_imbalance(trace, rows, ax, steps[-1]), room))
     grid = activations.grid_of(trace)
     if all(grid):
         draw = lambda axes: activations.gate_activations(trace, axes)  # noqa: E731

@@ -25,7 +25,7 @@ BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE, YELLOW = PALETTE = (
     "#CC79A7",
     "#F0E442",
 )
-HATCHES = ("", "///", "...", "xxx", "---")
+HATCHES = ("", "///", "...", "xxx", "---", "|||")
 STALL_HATCH, OTHERS_HATCH = "\\\\\\", "++"
 GREYS = ("#4D4D4D", "#666666", "#808080", "#999999", "#B3B3B3", "#CCCCCC", "#E6E6E6")
 GRID_COLOR = "#DDDDDD"
@@ -47,7 +47,7 @@ LOOKS = (
     (GREEN, HATCHES[3]),
     (VERMILLION, HATCHES[4]),
     (SKY, HATCHES[4]),
-    (PURPLE, HATCHES[4]),
+    (PURPLE, HATCHES[5]),
     (YELLOW, HATCHES[3]),
 )
 """Colour and hatch of the first series, the second ...: those of one hatch differ in lightness."""
