@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from math import gcd
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, SerializeAsAny, ValidationError, WrapValidator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -23,6 +23,9 @@ from simulator.arch.overrides import Override, apply_overrides
 from simulator.arch.parts import Array, Part, Precision
 from simulator.arch.problems import problems_of, wrong
 from traces.errors import InputError, Problem, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def _memory(value: object, _: object) -> Memory | str:
@@ -164,6 +167,20 @@ class Architecture(Part):
         if self._stated_skipping is not None:
             data["skipping"] = self._stated_skipping.model_dump(mode="json")
         return data
+
+    def frame(self) -> pd.DataFrame:
+        """Give a table of every key: columns ``key`` (its path), ``value`` (as text) and ``description``."""
+        import pandas as pd
+
+        from simulator.arch.notebook import settings
+
+        rows = [(one.path, one.value, one.description) for one in settings(self)]
+        return pd.DataFrame(rows, columns=["key", "value", "description"])
+
+    def _repr_html_(self) -> str:
+        from simulator.arch.notebook import to_html
+
+        return to_html(self)
 
     @property
     def digest(self) -> str:
