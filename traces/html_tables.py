@@ -49,4 +49,4 @@ def table(
 
 def side_by_side(*fragments: str) -> str:
     """Put fragments beside each other, as far as there is room."""
-    return f'<div style="display:flex;flex-wrap:wrap;gap:2em">{"".join(fragments)}</div>'
+    return f'<div style="display:flex;flex-wrap:wrap;align-items:flex-start;gap:2em">{"".join(fragments)}</div>'

@@ -60,14 +60,21 @@ def frontier_of_two(found: Frontier, ax: Axes | None = None) -> Axes:
     return ax
 
 
+_UNITS = {"_pj": numbers.ENERGY_UNITS, "_us": numbers.TIME_UNITS, "_bytes": numbers.BYTE_UNITS}
+"""By the end of a column's name."""
+
+
 def _unit(column: str, found: Frontier) -> numbers.Unit:
     """Pick the unit in which a column is drawn, if its name has one."""
-    for suffix, units in (("_pj", numbers.ENERGY_UNITS), ("_us", numbers.TIME_UNITS), ("_bytes", numbers.BYTE_UNITS)):
+    for suffix, units in _UNITS.items():
         if column.endswith(suffix):
             return numbers.unit_for((float(row[column]) for row in found.considered), units)
     return numbers.Unit("", 1)
 
 
 def _axis(column: str, unit: numbers.Unit, direction: str) -> str:
-    named = f" in {unit.name}" if unit.name else ""
-    return f"{name_of(column, LONGEST_COLUMN)}{named} ({'less' if direction == 'min' else 'more'} is better)"
+    better = f"{'less' if direction == 'min' else 'more'} is better"
+    if not unit.name:
+        return f"{name_of(column, LONGEST_COLUMN)} ({better})"
+    quantity = column[: -len(next(suffix for suffix in _UNITS if column.endswith(suffix)))]
+    return f"{name_of(quantity, LONGEST_COLUMN)} ({unit.name}; {better})"

@@ -149,6 +149,12 @@ def test_several_machines_stand_beside_each_other(report: Report) -> None:
     assert sum(str(one.get_label()) == "if MACs were all" for one in axes.get_lines()) == 1
 
 
+def test_reports_may_have_names_of_their_own(report: Report) -> None:
+    axes = speedup_by_sparsity({"one": report, "$two$": report})
+    labels = {str(one.get_label()) for one in axes.get_lines()}
+    assert {"recorded: one", r"recorded: \$two\$"} <= labels
+
+
 def test_a_break_even_adds_its_curve(report: Report) -> None:
     points = (CurvePoint(0.0, 0.9, -0.1), CurvePoint(1.0, 2.0, 0.5))
     shape = {"batch_size": 5, "time_steps": 3, "recorded_time_steps": 3, "seed": 0}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,13 +60,14 @@ class MacCeiling:
         return self.dense / left if left else float("inf")
 
 
-def speedup_by_sparsity(reports: Report | Sequence[Report], ax: Axes | None = None) -> Axes:
+def speedup_by_sparsity(reports: Report | Sequence[Report] | Mapping[str, Report], ax: Axes | None = None) -> Axes:
     """Draw the speed-up of recorded steps over the share of zeros in dG, with ideal skipping and the ceiling of MACs.
 
     Parameters
     ----------
-    reports : Report or sequence of Report
-        With their dense twins; several machines on one trace, or several traces, stand beside each other.
+    reports : Report, sequence of Report, or mapping of str to Report
+        With their dense twins; several machines on one trace, or several traces, stand beside each other. The keys of a
+        mapping are their names.
     ax : Axes, optional
         Where to draw; by default on a figure of its own.
 
@@ -82,7 +83,11 @@ def speedup_by_sparsity(reports: Report | Sequence[Report], ax: Axes | None = No
     ValueError
         If a report has no dense twin.
     """
-    chosen = [reports] if isinstance(reports, Report) else list(reports)
+    if isinstance(reports, Mapping):
+        chosen, names = list(reports.values()), [name_of(name) for name in reports]
+    else:
+        chosen = [reports] if isinstance(reports, Report) else list(reports)
+        names = _names(chosen)
     if any(report.baseline is None for report in chosen):
         raise ValueError("no dense twin in this report: simulate it with its baseline")
     ax = own_axes(ax, FIGURE_INCHES)
@@ -98,7 +103,6 @@ def speedup_by_sparsity(reports: Report | Sequence[Report], ax: Axes | None = No
             linewidth=1.4,
             label="if MACs were all" if not index else "_",
         )
-    names = _names(chosen)
     for index, (report, name) in enumerate(zip(chosen, names, strict=True)):
         color, marker = PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)]
         if report.break_even is not None:
