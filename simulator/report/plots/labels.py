@@ -49,8 +49,7 @@ def place_labels(ax: Axes, labels: Sequence[Label], font_points: float = 7) -> N
     labels : sequence of Label
     font_points : float
     """
-    figure = ax.get_figure(root=True)
-    assert figure is not None
+    figure = ax.figure.figure  # the whole one, where the axes are in a part of it
     figure.canvas.draw()  # a layout decides where the axes are
     figure.set_layout_engine("none")
     from matplotlib.transforms import Bbox

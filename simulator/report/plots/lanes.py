@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Floats = npt.NDArray[np.float64]
+
+WHISKERS = (5, 25, 50, 75, 95)
+"""Percentiles at which a box's whiskers end, its sides stand and its middle line."""
 
 
 @dataclass(frozen=True)
@@ -88,18 +91,12 @@ def lane_imbalance(trace: Trace, lanes: int, ax: Axes | None = None, step: int |
     order = [layer.name for layer in trace.layers]
     loads.sort(key=lambda one: (_place(one.product), one.product, order.index(one.layer)))
     ax = own_axes(ax, inches(trace))
-    looks: Any = {
-        "patch_artist": True,
-        "whis": (5, 95),
-        "showfliers": False,
-        "widths": 0.6,
-        "orientation": "horizontal",
-        "medianprops": {"color": "black", "linewidth": 1.6},
-    }
-    if loads:
-        boxes = ax.boxplot([one.ratios for one in loads], positions=range(len(loads)), **looks)
-        for one, box in zip(loads, boxes["boxes"], strict=True):
-            box.set_facecolor(PALETTE[_place(one.product) % len(PALETTE)])
+    for place, one in enumerate(loads):
+        low, first, median, third, high = np.percentile(one.ratios, WHISKERS)
+        color = PALETTE[_place(one.product) % len(PALETTE)]
+        ax.plot([low, high], [place, place], color="black", linewidth=1, marker="|", zorder=1.5)
+        ax.barh(place, third - first, 0.6, first, color=color, edgecolor="black", zorder=2)
+        ax.plot([median, median], [place - 0.3, place + 0.3], color="black", linewidth=1.8, zorder=3)
     ax.axvline(1, color=GREYS[1], linewidth=0.8)
     ax.set_yticks(range(len(loads)), [f"{name_of(one.layer)} {one.product}" for one in loads])
     ax.set_ylim(max(len(loads), 1) - 0.4, -0.6)

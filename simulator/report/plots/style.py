@@ -66,8 +66,15 @@ FIGURE_INCHES = (6.4, 4.4)
 
 
 def name_of(text: str, longest: int = LONGEST_NAME) -> str:
-    """Make a name of the user's a label: printable, short, and never taken for a formula."""
-    return numbers.shortened(text, longest).replace("$", r"\$")
+    """Make a name of the user's a label: printable, never taken for a formula, and short, with both of its ends.
+
+    Names of layers differ at their ends, such as ``encoder.layers.0.self_attn.q`` and ``... .k``.
+    """
+    said = numbers.plain(text)
+    if len(said) > longest:
+        before = (longest - 3) // 2
+        said = f"{said[:before]}...{said[before + 3 - longest :]}"
+    return said.replace("$", r"\$")
 
 
 def look(name: str, known: Sequence[str]) -> dict[str, str]:
