@@ -168,20 +168,6 @@ class Architecture(Part):
             data["skipping"] = self._stated_skipping.model_dump(mode="json")
         return data
 
-    def frame(self) -> pd.DataFrame:
-        """Give a table of every key: columns ``key`` (its path), ``value`` (as text) and ``description``."""
-        import pandas as pd
-
-        from simulator.arch.notebook import settings
-
-        rows = [(one.path, one.value, one.description) for one in settings(self)]
-        return pd.DataFrame(rows, columns=["key", "value", "description"])
-
-    def _repr_html_(self) -> str:
-        from simulator.arch.notebook import to_html
-
-        return to_html(self)
-
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the resolved machine as canonical JSON, without its description.
@@ -256,6 +242,20 @@ class Architecture(Part):
     def cycles_to_us(self, cycles: int) -> float:
         """Convert cycles to microseconds; the only place that does."""
         return cycles / self.clock_mhz
+
+    def frame(self) -> pd.DataFrame:
+        """Give a table of every key: columns ``key`` (its path), ``value`` (as text) and ``description``."""
+        import pandas as pd
+
+        from simulator.arch.notebook import settings
+
+        rows = [(one.path, one.value, one.description) for one in settings(self)]
+        return pd.DataFrame(rows, columns=["key", "value", "description"])
+
+    def _repr_html_(self) -> str:
+        from simulator.arch.notebook import to_html
+
+        return to_html(self)
 
     @model_validator(mode="after")
     def _tiles_fit(self) -> Architecture:

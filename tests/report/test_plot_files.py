@@ -107,7 +107,9 @@ def test_looks_of_one_hatch_differ_in_lightness() -> None:
 def test_stalls_differ_in_lightness_and_have_a_hatch_of_their_own() -> None:
     for one, other in itertools.pairwise(GREYS):
         assert lightness(other) - lightness(one) > 7
-    assert {stall_look(i)["hatch"] for i in range(len(GREYS))}.isdisjoint(hatch for _, hatch in LOOKS)
+    stalls = [tuple(stall_look(i).values()) for i in range(2 * len(GREYS))]
+    assert len(set(stalls)) == len(stalls)
+    assert {hatch for _, hatch in stalls}.isdisjoint(hatch for _, hatch in LOOKS)
 
 
 @pytest.mark.parametrize(

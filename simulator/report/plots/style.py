@@ -26,7 +26,7 @@ BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE, YELLOW = PALETTE = (
     "#F0E442",
 )
 HATCHES = ("", "///", "...", "xxx", "---", "|||")
-STALL_HATCH, OTHERS_HATCH = "\\\\\\", "++"
+STALL_HATCHES, OTHERS_HATCH = ("\\\\\\", "ooo"), "++"
 GREYS = ("#4D4D4D", "#666666", "#808080", "#999999", "#B3B3B3", "#CCCCCC", "#E6E6E6")
 GRID_COLOR = "#DDDDDD"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
@@ -87,8 +87,8 @@ def look(name: str, known: Sequence[str]) -> dict[str, str]:
 
 
 def stall_look(index: int) -> dict[str, str]:
-    """Give the stall of a reason its grey; the hatch is that of stalls alone."""
-    return {"facecolor": GREYS[index % len(GREYS)], "hatch": STALL_HATCH}
+    """Give the stall of a reason its grey; the hatches are those of stalls alone."""
+    return {"facecolor": GREYS[index % len(GREYS)], "hatch": STALL_HATCHES[index // len(GREYS) % len(STALL_HATCHES)]}
 
 
 def own_axes(ax: Axes | None, inches: tuple[float, float] = FIGURE_INCHES) -> Axes:
