@@ -33,7 +33,9 @@ import traces
 from simulator import load_arch, simulate
 from simulator.explore import find_break_even
 from simulator.report import numbers
-from simulator.report.plots.style import BLUE, GREYS, VERMILLION, plain_frame
+from simulator.report.plots import speedup_by_sparsity
+from simulator.report.plots.style import BLUE, VERMILLION, plain_frame
+from simulator.run import bound_of
 from traces import Trace
 
 
@@ -192,7 +194,8 @@ for sentence in found.sentences():
 # serial chain and the forward phase.
 
 # %%
-axes = replace(report, break_even=found).plot.speedup()
+ideal = find_break_even(bound_of(machine), trace).points
+axes = speedup_by_sparsity(replace(report, break_even=found), ideal=ideal)
 
 # %% [markdown]
 # ## Does it depend on the prices?

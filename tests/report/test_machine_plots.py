@@ -161,6 +161,8 @@ def test_a_break_even_adds_its_curve(report: Report) -> None:
     found = BreakEven("m", "0", "1", **shape, points=points, time=Crossing("never"), energy=Crossing("never"))
     axes = replace(report, break_even=found).plot.speedup()
     assert line(axes, f"independent zeros: {report.arch.name}") == [(0, 0.9), (100, 2.0)]
+    bound = speedup_by_sparsity(report, ideal=points)
+    assert line(bound, "ideal skipping, independent zeros") == [(0, 0.9), (100, 2.0)]
 
 
 def test_without_a_dense_twin_there_is_no_speedup_to_draw(lone_report: Report) -> None:

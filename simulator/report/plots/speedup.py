@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulator.mapping import Count
-from simulator.report.break_even import recorded_points
+from simulator.report.break_even import CurvePoint, recorded_points
 from simulator.report.plots.style import (
     GREYS,
     LINES,
@@ -60,7 +60,11 @@ class MacCeiling:
         return self.dense / left if left else float("inf")
 
 
-def speedup_by_sparsity(reports: Report | Sequence[Report] | Mapping[str, Report], ax: Axes | None = None) -> Axes:
+def speedup_by_sparsity(
+    reports: Report | Sequence[Report] | Mapping[str, Report],
+    ax: Axes | None = None,
+    ideal: Sequence[CurvePoint] = (),
+) -> Axes:
     """Draw the speed-up of recorded steps over the share of zeros in dG, with ideal skipping and the ceiling of MACs.
 
     Parameters
@@ -70,6 +74,9 @@ def speedup_by_sparsity(reports: Report | Sequence[Report] | Mapping[str, Report
         mapping are their names.
     ax : Axes, optional
         Where to draw; by default on a figure of its own.
+    ideal : sequence of CurvePoint, optional
+        What ideal skipping gains from independent zeros, as `find_break_even` says of `simulator.run.bound_of` a
+        machine: a dashed line.
 
     Returns
     -------
@@ -103,6 +110,10 @@ def speedup_by_sparsity(reports: Report | Sequence[Report] | Mapping[str, Report
             linewidth=1.4,
             label="if MACs were all" if not index else "_",
         )
+    if ideal:
+        zeros = [100 * point.sparsity for point in ideal]
+        gained = [point.speedup for point in ideal]
+        ax.plot(zeros, gained, "--", color="black", linewidth=1.2, label="ideal skipping, independent zeros")
     for index, (report, name) in enumerate(zip(chosen, names, strict=True)):
         color, marker = PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)]
         if report.break_even is not None:
