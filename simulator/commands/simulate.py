@@ -130,11 +130,11 @@ def simulate(
         raise InputError.of("--plots-format", "no --plots", "a folder to write plots into: --plots DIR")
     arch, trace, steps = read_inputs(machine, overrides, trace_file, step_range)
     # What could not be written is told before the run, not after it.
-    if timeline is not None:
-        check_writable(timeline)
     for results in (folder, plots_folder):
         if results is not None:
             make_folder(results)
+    if timeline is not None:
+        check_writable(timeline)
     written = []
     with trace:
         with _Progress(quiet) as progress:
