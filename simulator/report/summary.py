@@ -173,14 +173,22 @@ class SlotUse:
     slots: int
 
 
-def slot_uses(report: Report) -> list[SlotUse]:
+def slot_uses(report: Report, product: str | None = None) -> list[SlotUse]:
     """Split the slots of the array's own cycles, all multipliers each, by what they did; the parts sum to all of them.
 
     Slots of rows and columns that no row or column of the product fills, and those of the set-up of passes,
     are the last part.
+
+    Parameters
+    ----------
+    report : Report
+    product : str, optional
+        Name of the products that are split; default: all.
     """
-    totals = report.activity.counts.sum(axis=0).tolist()
-    every = report.arch.multipliers * int(report.activity.array_cycles.sum())
+    activity = report.activity
+    chosen = slice(None) if product is None else activity.where(product=product)
+    totals = activity.counts[chosen].sum(axis=0).tolist()
+    every = report.arch.multipliers * int(activity.array_cycles[chosen].sum())
     uses = [
         SlotUse("executed MACs", totals[Count.MACS_EXECUTED]),
         SlotUse("gated MACs", totals[Count.MACS_GATED]),
