@@ -26,7 +26,8 @@ test-slow: $(VENV)/installed-dev
 
 # An environment of its own, so that `make test` shows that nothing else needs PyTorch.
 test-torch: $(TORCH_VENV)/installed-torch
-	$(ONE_THREAD) $(TORCH_VENV)/bin/python -m pytest -n 2 tests/torch_frontend tests/traces/test_lstm_torch.py
+	$(ONE_THREAD) $(TORCH_VENV)/bin/python -m pytest -n 2 tests/torch_frontend tests/traces/test_lstm_torch.py \
+		"tests/notebooks/test_notebooks.py::test_notebook_runs_and_draws_a_figure[05_your_pytorch_model]"
 
 bench: $(TORCH_VENV)/installed-torch
 	OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2 PYTHONPATH=tests SKIPSTONE_TORCH_PYTHON=$(TORCH_VENV)/bin/python \

@@ -113,3 +113,7 @@ print(
 # `report.frame()` has every product with its counts, `report.energy_frame()` every price with its source, and
 # `simulator.sweep("depth_refill")` asks how deep the window should be. A change to the machine is one argument away:
 # `load_arch("zero_skip", overrides=["skipping.depth=4"])`.
+#
+# Next: `02_energy_report` takes such a report apart, `03_threshold_quality_energy` asks what the zeros cost in quality,
+# `04_design_space` compares many machines, `05_your_pytorch_model` records yours, `06_your_own_mechanism` skips zeros in a
+# way of your own, and `07_one_product` follows a single product through the machine.

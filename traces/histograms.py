@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,3 +29,18 @@ def activation_histogram(values: Floats) -> list[int]:
     bins = np.clip(np.floor((values + 1) * (ACTIVATION_BINS / 2)), 0, ACTIVATION_BINS - 1).astype(np.int64)
     counts: list[int] = np.bincount(bins.ravel(), minlength=ACTIVATION_BINS).tolist()
     return counts
+
+
+def noted_activations(entry: Mapping[str, Any]) -> dict[str, dict[str, list[int]]]:
+    """Read the activations' histograms from a step's entry: by layer and gate, only those that are whole.
+
+    What a file says beside its masks is not checked when it is read, so anything else there is left out.
+    """
+    found: dict[str, dict[str, list[int]]] = {}
+    noted = entry.get("gate_histograms")
+    for layer, gates in noted.items() if isinstance(noted, Mapping) else ():
+        for gate, counts in gates.items() if isinstance(gates, Mapping) else ():
+            whole = isinstance(counts, list) and len(counts) == ACTIVATION_BINS
+            if whole and all(type(n) is int and n >= 0 for n in counts) and any(counts):
+                found.setdefault(layer, {})[gate] = counts
+    return found

@@ -107,7 +107,7 @@ def show(facts: Mapping[str, Any], console: Console) -> None:
     total = facts["total"]
     console.print(
         f"All {len(facts['steps'])} steps and all layers, weighted by elements: "
-        f"{_percent(total['sparsity'])} % of {total['elements']:,} gate gradients are zero.\n"
+        f"{percent(total['sparsity'])} % of {total['elements']:,} gate gradients are zero.\n"
     )
     if facts["curve"]:
         _show_curve(facts["curve"], console)
@@ -144,7 +144,7 @@ def _show_summary(facts: Mapping[str, Any], console: Console) -> None:
         "steps": f"{len(numbers)} recorded{span}",
     }
     for label, value in lines.items():
-        grid.add_row(label, _cell(_phrase(value), console))
+        grid.add_row(label, _cell(phrase(value), console))
     console.print(grid)
     console.print()
 
@@ -179,8 +179,8 @@ def _show_steps(steps: Sequence[Mapping[str, Any]], console: Console) -> None:
         {
             **numbers,
             "loss": [_number(step.get("loss")) for step in steps],
-            "zeros %": [_percent(step["sparsity"]) for step in steps],
-            "real time steps %": [_percent(step["valid_share"]) for step in steps],
+            "zeros %": [percent(step["sparsity"]) for step in steps],
+            "real time steps %": [percent(step["valid_share"]) for step in steps],
             "least cosine of dW": [_least(step.get("weight_gradient_cosine")) for step in steps],
         },
         console,
@@ -216,10 +216,10 @@ def _show_sparsity(facts: Mapping[str, Any], layer: Mapping[str, Any], numbers: 
         table.add_column(_cell(name, console), justify="right", overflow="fold")
     for number, gates in rows.items():
         columns = sum(row["zero_columns"] for row in gates) / len(gates)
-        cells = [str(number), *(_percent(row["sparsity"]) for row in gates)]
-        cells += [_percent(statistics.total(gates)["sparsity"]), _percent(columns)]
+        cells = [str(number), *(percent(row["sparsity"]) for row in gates)]
+        cells += [percent(statistics.total(gates)["sparsity"]), percent(columns)]
         for tensor in others:
-            cells.append(_percent(masks[number, tensor]) if (number, tensor) in masks else "-")
+            cells.append(percent(masks[number, tensor]) if (number, tensor) in masks else "-")
         table.add_row(*cells)
     console.print(table)
 
@@ -261,7 +261,8 @@ def _cell(text: str, console: Console) -> Any:
     return Text(text.encode(console.encoding, "replace").decode(console.encoding))
 
 
-def _phrase(value: Any) -> str:
+def phrase(value: Any) -> str:
+    """Say a value of a header in a line."""
     if value is None:
         return "not stated"
     if isinstance(value, Mapping):
@@ -272,7 +273,7 @@ def _phrase(value: Any) -> str:
 
 
 def _part(value: Any) -> str:
-    return f"({_phrase(value)})" if isinstance(value, Mapping) else _phrase(value)
+    return f"({phrase(value)})" if isinstance(value, Mapping) else phrase(value)
 
 
 def _number(value: Any) -> str:
@@ -281,7 +282,8 @@ def _number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Say a share in per cent, without the sign."""
     # Rounding must not make "all" of "nearly all", nor "none" of "hardly any".
     text = f"{100 * share:.1f}"
     if text == "100.0" and share < 1.0:

@@ -73,6 +73,30 @@ def step_rows(step: Step, layers: Iterable[Layer]) -> list[dict[str, Any]]:
     ]
 
 
+def time_rows(step: Step, layers: Iterable[Layer]) -> list[dict[str, Any]]:
+    """Measure every layer of a step at each time step: one plain dict for each layer, gate and time step.
+
+    Returns
+    -------
+    list of dict
+        With the keys ``step``, ``layer``, ``gate``, ``time``, ``zeros`` and ``elements`` (int), and ``sparsity``; as in
+        `layer_rows`, padded time steps are not counted, so that one that no sequence reaches has no element.
+    """
+    rows = []
+    for layer in layers:
+        mask, valid = step.layers[layer.name].gate_gradient, step.valid_steps_of(layer.name)
+        T, B, _ = mask.shape
+        for time in range(T):
+            sequences = B if valid is None else int((valid > time).sum())
+            nonzeros = _bits_of_gates(mask.packed[time], mask.bits, layer.gates)
+            for gate, ones in zip(layer.gate_order, nonzeros.tolist(), strict=True):
+                elements = sequences * layer.hidden_size
+                row = {"step": step.number, "layer": layer.name, "gate": gate, "time": time}
+                row |= {"zeros": elements - ones, "elements": elements, "sparsity": _share(elements - ones, elements)}
+                rows.append(row)
+    return rows
+
+
 def step_sparsity(step: Step, layers: Iterable[Layer]) -> dict[str, dict[str, float]]:
     """Return the sparsity of each layer and gate of a step, nested as the header's ``sparsity`` is."""
     return nested(step_rows(step, layers))

@@ -6,12 +6,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from traces import statistics
 from traces.archive import ArchiveReader
 from traces.errors import InputError
 from traces.header import DenseLayer, Layer
 from traces.records import LayerRecord, Step, read_header, read_step
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["DenseLayer", "Layer", "LayerRecord", "Step", "Trace"]
 
@@ -83,6 +87,11 @@ class Trace:
         for number in self.steps:
             yield self.step(number)
 
+    @property
+    def closed(self) -> bool:
+        """Whether the file was closed, so that no step can be read."""
+        return self._archive.file.closed
+
     def close(self) -> None:
         """Close the file; steps that were read stay usable."""
         self._archive.close()
@@ -118,6 +127,25 @@ class Trace:
             steps = ", ".join(map(str, self.steps[:8])) + (", ..." if len(self) > 8 else "")
             raise InputError.of(str(self.path), f"no step {number}", f"one of the recorded steps {steps}")
         return self._header.entries[number]
+
+    def frame(self) -> pd.DataFrame:
+        """Give a tidy table of the zeros, read from the masks: one row per recorded step, layer and gate.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``step, layer, gate``; ``zeros`` and ``elements``, counts of gate gradients in real time steps;
+            ``sparsity`` and ``zero_columns``, shares from 0 to 1, see `traces.statistics.layer_rows`.
+        """
+        import pandas as pd
+
+        names = ["step", "layer", "gate", "zeros", "elements", "sparsity", "zero_columns"]
+        return pd.DataFrame(statistics.trace_rows(self), columns=names)
+
+    def _repr_html_(self) -> str:
+        from traces.notebook import to_html
+
+        return to_html(self)
 
     def step(self, number: int) -> Step:
         """Read one step.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from math import gcd
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, SerializeAsAny, ValidationError, WrapValidator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -25,6 +25,9 @@ from simulator.arch.parts import Array, Part, Precision
 from simulator.arch.problems import problems_of, wrong
 from simulator.arch.scale_out import MOST_ARRAYS, ChipsOrCount
 from traces.errors import InputError, Problem, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def _memory(value: object, _: object) -> Memory | str:
@@ -281,6 +284,20 @@ class Architecture(Part):
     def cycles_to_us(self, cycles: int) -> float:
         """Convert cycles to microseconds; the only place that does."""
         return cycles / self.clock_mhz
+
+    def frame(self) -> pd.DataFrame:
+        """Give a table of every key: columns ``key`` (its path), ``value`` (as text) and ``description``."""
+        import pandas as pd
+
+        from simulator.arch.notebook import settings
+
+        rows = [(one.path, one.value, one.description) for one in settings(self)]
+        return pd.DataFrame(rows, columns=["key", "value", "description"])
+
+    def _repr_html_(self) -> str:
+        from simulator.arch.notebook import to_html
+
+        return to_html(self)
 
     @model_validator(mode="after")
     def _tiles_fit(self) -> Architecture:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from simulator.report.break_even import BreakEven, CurvePoint
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
-PLOT_DPI = 150
 
 
 @click.command("break-even", context_settings={"max_content_width": 100})
@@ -141,16 +139,9 @@ def _table(found: BreakEven) -> str:
 
 
 def _draw(found: BreakEven, path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     from simulator.report.break_even_plot import FIGURE_INCHES, gains_by_sparsity
     from simulator.report.files import write_bytes_atomically
+    from simulator.report.plots.export import drawn
 
-    figure = Figure(figsize=FIGURE_INCHES, layout="constrained")
-    FigureCanvasAgg(figure)
-    upper, lower = figure.subplots(2, 1, sharex=True)
-    gains_by_sparsity(found, (upper, lower))
-    content = io.BytesIO()
-    figure.savefig(content, format=path.suffix[1:], dpi=PLOT_DPI)
-    write_bytes_atomically(path, content.getvalue())
+    content = drawn(lambda axes: gains_by_sparsity(found, axes[:, 0]), FIGURE_INCHES, path.suffix[1:], (2, 1))
+    write_bytes_atomically(path, content)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from simulator.explore.rows import ResultTable
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
-PLOT_DPI = 150
 KEY_DIGITS = 10
 OF_QUALITY = ("quality", "quality_loss")
 DEFAULT_OBJECTIVES = ("cycles_total", "energy_total_pj")
@@ -143,18 +142,9 @@ def _json(found: Frontier, table: ResultTable) -> str:
 
 
 def _draw(found: Frontier, path: Path) -> None:
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from simulator.explore.frontier_plot import frontier_of_two
+    from simulator.explore.frontier_plot import FIGURE_INCHES, frontier_of_two
     from simulator.report.files import write_bytes_atomically
+    from simulator.report.plots.export import drawn
 
-    figure = Figure(figsize=(7.6, 4.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    frontier_of_two(found, figure.subplots())
-    content = io.BytesIO()
-    dated = {"CreationDate": None} if path.suffix == ".pdf" else {"Date": None} if path.suffix == ".svg" else {}
-    with rc_context({"svg.hashsalt": "skipstone", "svg.fonttype": "none"}):  # the same figure gives the same bytes
-        figure.savefig(content, format=path.suffix[1:], dpi=PLOT_DPI, metadata=dated)
-    write_bytes_atomically(path, content.getvalue())
+    content = drawn(lambda ax: frontier_of_two(found, ax), FIGURE_INCHES, path.suffix[1:])
+    write_bytes_atomically(path, content)

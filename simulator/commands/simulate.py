@@ -43,6 +43,15 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
     return cast("EngineName", name)
 
 
+def _known_plot_format(context: click.Context, parameter: click.Parameter, form: str | None) -> str | None:
+    """Check the format of plots against those there are, which are imported only now."""
+    if form is None:
+        return None
+    from simulator.report.plots.export import check_format
+
+    return check_format(form, "--plots-format")
+
+
 @click.command("simulate", context_settings={"max_content_width": 100})
 @click.option(
     "--arch",
@@ -104,6 +113,14 @@ def _known_engine(context: click.Context, parameter: click.Parameter, name: str)
     is_flag=True,
     help="Also find the share of zeros from which on skipping pays here: some twenty more replays.",
 )
+@click.option("--plots", "plots_folder", metavar="DIR", help="Write every plot that the run has the numbers for there.")
+@click.option(
+    "--plots-format",
+    "plots_format",
+    callback=_known_plot_format,
+    metavar="svg|pdf|png",
+    help="Of the plots.  [default: svg]",
+)
 @click.option("--timeline", metavar="FILE.json", help="Write what each unit did when, for ui.perfetto.dev.")
 @click.option(
     "--html", "page", metavar="FILE.html", help="Write the report as one page for a browser, without network."
@@ -133,6 +150,8 @@ def simulate(
     no_baseline: bool,
     check_values: bool,
     wants_break_even: bool,
+    plots_folder: str | None,
+    plots_format: str | None,
     timeline: str | None,
     page: str | None,
     cycle_range: str | None,
@@ -152,13 +171,17 @@ def simulate(
     window = _window(timeline, cycle_range)
     if waves_pass is not None and waves is None:
         raise InputError.of("--waves-pass", "no --waves", "--waves FILE.vcd beside it")
+    if plots_format is not None and plots_folder is None:
+        raise InputError.of("--plots-format", "no --plots", "a folder to write plots into: --plots DIR")
     arch, trace, steps = read_inputs(machine, overrides, trace_file, step_range)
     # What could not be written is told before the run, not after it.
-    if folder is not None:
-        make_folder(folder)  # first, for the others may go into it
+    for results in (folder, plots_folder):
+        if results is not None:
+            make_folder(results)  # first, for the others may go into it
     for file in (timeline, waves, page):
         if file is not None:
             check_writable(file)
+    written = []
     with trace:
         chosen = None if waves is None else find_pass(arch, trace, steps, waves_pass)
         with progress_of_job(quiet, "steps", QUIET_SECONDS) as progress:
@@ -175,9 +198,12 @@ def simulate(
                 report = replay(arch, trace, **settings)
         if wants_break_even:
             report = _with_break_even(report, trace, quiet)
+        if plots_folder is not None:
+            from simulator.report.plots import write_plots
+
+            written += write_plots(report, plots_folder, trace, plots_format or "svg")
     if check_values and not quiet:
         click.echo(f"note: {tally}", err=True)
-    written = []
     if timeline is not None:
         from simulator.report.timeline import write_timeline
 

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from simulator.explore.frontier import Frontier
 from simulator.explore.rows import TextRow
 from simulator.report import numbers
-from simulator.report.plots import FIGURE_INCHES, GREYS, LONGEST_NAME, PALETTE
+from simulator.report.plots.style import GREYS, MARKERS, PALETTE, legend_beside, name_of, own_axes, plain_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+FIGURE_INCHES = (7.6, 4.6)
+LONGEST_COLUMN = 60
 
 
 def frontier_of_two(found: Frontier, ax: Axes | None = None) -> Axes:
@@ -33,10 +36,7 @@ def frontier_of_two(found: Frontier, ax: Axes | None = None) -> Axes:
     """
     if len(found.objectives) < 2:
         raise ValueError("a frontier of one objective is a point")
-    if ax is None:
-        from matplotlib import pyplot
-
-        _, ax = pyplot.subplots(figsize=FIGURE_INCHES, layout="constrained")
+    ax = own_axes(ax, FIGURE_INCHES)
     x, y = (objective.column for objective in found.objectives[:2])
     x_unit, y_unit = (_unit(column, found) for column in (x, y))
 
@@ -47,28 +47,34 @@ def frontier_of_two(found: Frontier, ax: Axes | None = None) -> Axes:
     sets: dict[tuple[str, ...], list[TextRow]] = {}
     for row in found.kept:
         sets.setdefault(tuple(row[name] for name in found.per), []).append(row)
-    style = "o-" if len(found.objectives) == 2 and not found.tolerance else "o"
+    joined = "-" if len(found.objectives) == 2 and not found.tolerance else ""
     for number, (values, rows) in enumerate(sets.items()):
-        label = numbers.shortened(", ".join(values), LONGEST_NAME) if len(sets) > 1 else "not beaten"
+        label = name_of(", ".join(values)) if len(sets) > 1 else "not beaten"
         colour = PALETTE[number % len(PALETTE)]
-        ax.plot(*marks(rows), style, color=colour, markersize=5, linewidth=1.2, label=label)
+        marker = MARKERS[number % len(MARKERS)]
+        ax.plot(*marks(rows), marker + joined, color=colour, markersize=5, linewidth=1.2, label=label)
     ax.set_xlabel(_axis(x, x_unit, found.objectives[0].direction))
     ax.set_ylabel(_axis(y, y_unit, found.objectives[1].direction))
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.set_axisbelow(True)
-    ax.grid(color="#DDDDDD", linewidth=0.6)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    plain_frame(ax, "both")
+    legend_beside(ax)
     return ax
+
+
+_UNITS = {"_pj": numbers.ENERGY_UNITS, "_us": numbers.TIME_UNITS, "_bytes": numbers.BYTE_UNITS}
+"""By the end of a column's name."""
 
 
 def _unit(column: str, found: Frontier) -> numbers.Unit:
     """Pick the unit in which a column is drawn, if its name has one."""
-    for suffix, units in (("_pj", numbers.ENERGY_UNITS), ("_us", numbers.TIME_UNITS), ("_bytes", numbers.BYTE_UNITS)):
+    for suffix, units in _UNITS.items():
         if column.endswith(suffix):
             return numbers.unit_for((float(row[column]) for row in found.considered), units)
     return numbers.Unit("", 1)
 
 
 def _axis(column: str, unit: numbers.Unit, direction: str) -> str:
-    named = f" in {unit.name}" if unit.name else ""
-    return f"{numbers.plain(column)}{named} ({'less' if direction == 'min' else 'more'} is better)"
+    better = f"{'less' if direction == 'min' else 'more'} is better"
+    if not unit.name:
+        return f"{name_of(column, LONGEST_COLUMN)} ({better})"
+    quantity = column[: -len(next(suffix for suffix in _UNITS if column.endswith(suffix)))]
+    return f"{name_of(quantity, LONGEST_COLUMN)} ({unit.name}; {better})"

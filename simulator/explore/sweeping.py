@@ -76,6 +76,15 @@ class Outcome:
                 reasons[reason] = reasons.get(reason, 0) + 1
         return reasons
 
+    def frame(self) -> pd.DataFrame:
+        """Give the rows as a data frame with the columns of the CSV, quantities with their units in their names."""
+        return table.frame(self.axes, self.rows)
+
+    def _repr_html_(self) -> str:
+        from simulator.explore.notebook import to_html
+
+        return to_html(self)
+
 
 def run_sweep(
     space: Space,

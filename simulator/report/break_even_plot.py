@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from simulator.report import numbers
 from simulator.report.break_even import BreakEven, Crossing, CurvePoint
-from simulator.report.plots import GREYS, LONGEST_NAME, PALETTE
+from simulator.report.plots.style import GREYS, PALETTE, name_of, plain_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,7 @@ def gains_by_sparsity(found: BreakEven, axes: tuple[Axes, Axes] | None = None) -
     upper.set_ylabel("speed-up over the dense twin")
     lower.set_ylabel("energy saved (%)")
     lower.set_xlabel("zeros in dG (%)")
-    upper.set_title(f"{numbers.shortened(found.machine, LONGEST_NAME)}: what zeros in dG are worth")
+    upper.set_title(f"{name_of(found.machine)}: what zeros in dG are worth")
     return upper, lower
 
 
@@ -88,9 +88,7 @@ def _draw(
             ax.annotate(f"step {step}", place, (0, shift), textcoords="offset points", ha="center", va=side, fontsize=8)
     ax.set_xlim(-2, 102)
     ax.margins(y=0.12)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.set_axisbelow(True)
-    ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+    plain_frame(ax)
     ax.legend(loc="upper left", framealpha=0.9, edgecolor="none")
 
 

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from simulator.memory.crossover import bits_by_density as counted_bits
 from simulator.memory.crossover import crossover_density, expected_bits
 from simulator.memory.formats import FORMATS, RUN_BITS, SEGMENT, Format
-from simulator.report.plots import FIGURE_INCHES, PALETTE
+from simulator.report.plots.style import GREYS, MARKERS, PALETTE, legend_beside, own_axes, plain_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Both axes are logarithmic: what happens at low density is the question.
 DENSITIES = (0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0)
-MARKERS = ("s", "o", "^", "D")
 NAMES: dict[Format, str] = {
     "dense": "dense",
     "bitmap": "bitmap + values",
@@ -50,10 +49,7 @@ def bits_by_density(
     Axes
         Density and bits per element, on logarithmic axes.
     """
-    if ax is None:
-        from matplotlib import pyplot
-
-        _, ax = pyplot.subplots(figsize=FIGURE_INCHES, layout="constrained")
+    ax = own_axes(ax)
     counted = counted_bits(DENSITIES, value_bits, segment, run_bits, seed=seed)
     fine = [DENSITIES[0] ** (1 - i / 200) for i in range(201)]
     for fmt, colour, marker in zip(FORMATS, PALETTE, MARKERS, strict=False):
@@ -63,7 +59,7 @@ def bits_by_density(
     highest = 1.25 * max(max(bits) for bits in counted.values())
     crossover = crossover_density(segment)
     if crossover > DENSITIES[0]:
-        ax.axvline(crossover, color="#4D4D4D", linewidth=0.9, linestyle="--")
+        ax.axvline(crossover, color=GREYS[0], linewidth=0.9, linestyle="--")
         ax.annotate(
             f"coordinates beat\na bitmap below {crossover:.2f}",
             (crossover, lowest),
@@ -83,8 +79,6 @@ def bits_by_density(
     ax.set_xlabel("density (share of non-zeros)")
     ax.set_ylabel("stored bits per element")
     ax.set_title(f"Storage formats: {value_bits}-bit values, segments of {segment}")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.set_axisbelow(True)
-    ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    plain_frame(ax)
+    legend_beside(ax)
     return ax

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from simulator.engine import Interval
-from simulator.report.plots import HATCHES, PALETTE, PRODUCTS
+from simulator.report.plots.bars import PRODUCTS
+from simulator.report.plots.style import GRID_COLOR, OTHERS_HATCH, PALETTE, own_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,10 +66,7 @@ def gantt(
         last_cycle = max((interval.end for interval in every), default=first_cycle)
     if last_cycle <= first_cycle:
         raise ValueError(f"no cycle from {first_cycle} up to {last_cycle}")
-    if ax is None:
-        from matplotlib import pyplot
-
-        _, ax = pyplot.subplots(figsize=FIGURE_INCHES, layout="constrained")
+    ax = own_axes(ax, FIGURE_INCHES)
     seen = [i for i in every if i.start < last_cycle and i.end > first_cycle]
     units = [*ROWS, *dict.fromkeys(i.unit for i in every if i.unit not in ROWS)]
     row = {unit: number for number, unit in enumerate(units)}
@@ -105,7 +103,7 @@ def gantt(
     ax.tick_params(axis="y", length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.set_axisbelow(True)
-    ax.grid(axis="x", color="#DDDDDD", linewidth=0.6)
+    ax.grid(axis="x", color=GRID_COLOR, linewidth=0.6)
     handles, names = ax.get_legend_handles_labels()
     once = dict(zip(names, handles, strict=True))
     if once:
@@ -129,4 +127,4 @@ def _look(kind: str) -> dict[str, Any]:
         return {"facecolor": GREYS[kind]}
     if kind in PRODUCTS:
         return {"facecolor": PALETTE[PRODUCTS.index(kind)]}
-    return {"facecolor": PALETTE[sum(kind.encode()) % len(PALETTE)], "hatch": HATCHES[1]}
+    return {"facecolor": PALETTE[sum(kind.encode()) % len(PALETTE)], "hatch": OTHERS_HATCH}

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from simulator.mapping import Choice
 from simulator.mapping.tiling import ORDERS
 from simulator.report import numbers
-from simulator.report.plots import CYCLE_UNITS, FIGURE_INCHES, PALETTE
+from simulator.report.plots.style import CYCLE_UNITS, MARKERS, PALETTE, legend_beside, name_of, own_axes, plain_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MARKERS = ("o", "s", "^", "D")
 NAMED = ("chosen", "second")
 
 
@@ -35,10 +34,7 @@ def price_by_traffic(choice: Choice, ax: Axes | None = None) -> Axes:
         DRAM traffic and price in the units of the axes. Colour and marker say the loop order; a hollow marker, that
         partial sums go to DRAM and come back.
     """
-    if ax is None:
-        from matplotlib import pyplot
-
-        _, ax = pyplot.subplots(figsize=FIGURE_INCHES, layout="constrained")
+    ax = own_axes(ax)
     found = choice.candidates
     bytes_of = numbers.unit_for([c.dram_bytes for c in found], numbers.BYTE_UNITS)
     cycles_of = numbers.unit_for([c.price_cycles for c in found], CYCLE_UNITS)
@@ -67,9 +63,7 @@ def price_by_traffic(choice: Choice, ax: Axes | None = None) -> Axes:
     ax.set_xlabel(f"DRAM traffic ({bytes_of.name})")
     ax.set_ylabel(f"price ({f'{cycles_of.name} cycles'.strip()})")
     product = choice.product
-    ax.set_title(f"{product.layer} {product.name}: {len(found)} mappings")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.set_axisbelow(True)
-    ax.grid(color="#DDDDDD", linewidth=0.6)
-    ax.legend(title="loop order", loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, alignment="left")
+    ax.set_title(f"{name_of(product.layer)} {product.name}: {len(found)} mappings")
+    plain_frame(ax, "both")
+    legend_beside(ax, title="loop order")
     return ax

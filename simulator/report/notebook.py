@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from html import escape
 
 from simulator.report import numbers, summary
 from simulator.report.result import Report
 from simulator.report.training import Training
-
-_RIGHT = "text-align:right"
-_LEFT = "text-align:left"
+from traces.html_tables import pairs, side_by_side, table
 
 
 def to_html(report: Report) -> str:
@@ -24,22 +21,14 @@ def to_html(report: Report) -> str:
     """
     title = escape(f"{numbers.plain(report.arch.name)} on {summary.steps(report.steps)}")
     training = "" if report.training is None else _training(report.training)
-    tables = f'<div style="display:flex;flex-wrap:wrap;gap:2em">{_cycles(report)}{_energy(report)}{training}</div>'
+    tables = side_by_side(_cycles(report), _energy(report), training)
     reasons = "".join(f"<p>{escape(sentence)}</p>" for sentence in report.explain())
     remarks = "".join(f"<p><em>Note: {escape(remark)}</em></p>" for remark in summary.remarks(report))
     return (
-        f'<div class="skipstone-report"><h4>{title}</h4>{_lines(summary.headline(report))}{tables}{reasons}'
+        f'<div class="skipstone-report"><h4>{title}</h4>{pairs(summary.headline(report))}{tables}{reasons}'
         "<details><summary>Machine and trace</summary>"
-        f"{_lines(summary.provenance(report))}</details>{remarks}</div>"
+        f"{pairs(summary.provenance(report))}</details>{remarks}</div>"
     )
-
-
-def _lines(lines: Iterable[summary.Line]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row" style="{_LEFT}">{escape(label)}</th><td style="{_LEFT}">{escape(text)}</td></tr>'
-        for label, text in lines
-    )
-    return f"<table><tbody>{rows}</tbody></table>"
 
 
 def _cycles(report: Report) -> str:
@@ -56,7 +45,7 @@ def _cycles(report: Report) -> str:
         cells.append("" if row.utilization is None else numbers.percent(row.utilization))
         cells.append("" if row.energy_pj is None else numbers.aligned(row.energy_pj, unit))
         rows.append((row.name, row.level, cells))
-    return _table("Cycles", heads, rows)
+    return table("Cycles", heads, rows)
 
 
 def _energy(report: Report) -> str:
@@ -73,7 +62,7 @@ def _energy(report: Report) -> str:
             saved = numbers.percent(1 - row.here / row.twin) if row.twin else "-"
             cells += [numbers.aligned(row.twin, unit), saved]
         rows.append((row.name, 0 if row is every else 1, cells))
-    return _table("Energy", heads, rows)
+    return table("Energy", heads, rows)
 
 
 def _training(training: Training) -> str:
@@ -89,17 +78,4 @@ def _training(training: Training) -> str:
         cells.append(numbers.aligned(row.energy_pj, energy))
         cells += ["-" if row.energy_saving is None else numbers.percent(row.energy_saving)] if twin else []
         body.append((row.name, row.level, cells))
-    return _table("Whole training", heads, body)
-
-
-def _table(title: str, heads: Sequence[str], rows: Iterable[tuple[str, int, Sequence[str]]]) -> str:
-    head = f'<th style="{_LEFT}">{escape(title)}</th>' + "".join(
-        f'<th style="{_RIGHT}">{escape(name)}</th>' for name in heads
-    )
-    body = []
-    for name, level, cells in rows:
-        weight = "normal" if level else "bold"
-        label = f'<th scope="row" style="{_LEFT};font-weight:{weight};padding-left:{level + 0.5}em">'
-        values = "".join(f'<td style="{_RIGHT};font-weight:{weight}">{escape(cell)}</td>' for cell in cells)
-        body.append(f"<tr>{label}{escape(name)}</th>{values}</tr>")
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+    return table("Whole training", heads, body)

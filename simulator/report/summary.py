@@ -189,14 +189,23 @@ class SlotUse:
     slots: int
 
 
-def slot_uses(report: Report) -> list[SlotUse]:
+def slot_uses(report: Report, product: str | None = None) -> list[SlotUse]:
     """Split the slots of the array's own cycles, all multipliers each, by what they did; the parts sum to all of them.
 
     Slots of rows and columns that no row or column of the product fills, and those of the set-up of passes,
-    are the last part; and those of arrays and chips that wait for the slowest.
+    are the last part; and those of arrays and chips that wait for the slowest. Where the chip that was slowest in the
+    whole step worked for a shorter time than others of its chips did, the slots are at least those that were used.
+
+    Parameters
+    ----------
+    report : Report
+    product : str, optional
+        Name of the products that are split; default: all.
     """
-    totals = report.activity.counts.sum(axis=0).tolist()
-    every = report.arch.multipliers * int(report.activity.array_cycles.sum())
+    activity = report.activity
+    chosen = slice(None) if product is None else activity.where(product=product)
+    totals = activity.counts[chosen].sum(axis=0).tolist()
+    every = report.arch.multipliers * int(activity.array_cycles[chosen].sum())
     uses = [
         SlotUse("executed MACs", totals[Count.MACS_EXECUTED]),
         SlotUse("gated MACs", totals[Count.MACS_GATED]),
@@ -205,7 +214,7 @@ def slot_uses(report: Report) -> list[SlotUse]:
         SlotUse("idle: window refill", totals[Count.SLOTS_REFILL]),
     ]
     rest = "short passes, set-up" + (", waits for others" if report.arch.scaled_out else "")
-    return [*uses, SlotUse(rest, every - sum(use.slots for use in uses))]
+    return [*uses, SlotUse(rest, max(0, every - sum(use.slots for use in uses)))]
 
 
 @dataclass(frozen=True)
@@ -252,7 +261,7 @@ def cycle_rows(report: Report) -> list[CycleRow]:
                 level,
                 cycles,
                 None if twin is None else sum(twin.get(key, (0, 0))[0] for key in keys),
-                numbers.ratio(executed, cycles * slots_per_cycle) if works else None,
+                numbers.ratio(executed, max(cycles * slots_per_cycle, executed)) if works else None,
                 energy_pj,
             )
         )

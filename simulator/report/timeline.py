@@ -37,7 +37,12 @@ _ORDER = (
 """Tracks from the top down; those with a number stand where their name without it stands."""
 
 
-_GROUPS = {FETCH_UNIT: "reads under way", "dram": "DRAM channels", STORE_UNIT: "writes under way"}
+_GROUPS = {
+    "array": "passes of each array",
+    FETCH_UNIT: "reads under way",
+    "dram": "DRAM channels",
+    STORE_UNIT: "writes under way",
+}
 """What tracks with a number are together, by their names without it."""
 
 

@@ -5,13 +5,14 @@ matplotlib is imported when a figure is drawn; nothing is shown and no backend i
 
 from __future__ import annotations
 
-import io
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.report.files import write_bytes_atomically
-from simulator.report.plots import GREYS, PALETTE
+from simulator.report.plots.export import drawn
+from simulator.report.plots.style import GREYS, MARKERS, PALETTE, plain_frame
 from simulator.study.codesign import DesignPoint, Picture, pictures, trades
 from simulator.study.measuring import MACHINES
 from simulator.study.results import Row
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FIGURE_INCHES = (9.6, 4.4)
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINEAR_PERCENT = 2.0
 """Losses beyond this are drawn on a logarithmic axis: the question is about small ones."""
 
@@ -53,9 +53,7 @@ def codesign(picture: Picture, axes: tuple[Axes, Axes], machines: Sequence[str] 
         ax.xaxis.set_major_formatter("{x:g}")
         ax.set_xlabel("loss of the test figure against dense (%)")
         ax.set_ylabel(f"{what} saved, whole training (%)")
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.set_axisbelow(True)
-        ax.grid(color="#DDDDDD", linewidth=0.6)
+        plain_frame(ax, "both")
     energy.set_title(picture.name, loc="left", fontsize=10)
     energy.legend(frameon=False, fontsize=8)
     return axes
@@ -83,16 +81,13 @@ def _draw(
 
 def write_codesign_figures(groups: Sequence[Group], rows: Mapping[str, Row], folder: Path) -> list[Path]:
     """Draw each network's figure as an SVG file, named as `codesign_section` links them."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
     written = []
     for picture in pictures(groups, rows)[0]:
-        with rc_context({"svg.hashsalt": "skipstone", "svg.fonttype": "none"}):  # the same figure, the same bytes
-            figure = Figure(figsize=FIGURE_INCHES, layout="constrained")
-            left, right = figure.subplots(1, 2)
-            codesign(picture, (left, right))
-            content = io.BytesIO()
-            figure.savefig(content, format="svg", metadata={"Date": None})
-        written.append(write_bytes_atomically(folder / picture.file_name, content.getvalue()))
+        draw = functools.partial(_panels, picture)
+        content = drawn(draw, FIGURE_INCHES, grid=(1, 2))
+        written.append(write_bytes_atomically(folder / picture.file_name, content))
     return written
+
+
+def _panels(picture: Picture, axes: Any) -> None:
+    codesign(picture, (axes[0, 0], axes[0, 1]))

@@ -124,6 +124,29 @@ def test_steps_choose_recorded_steps(words: list[str], text: str, steps: list[in
     assert {row["step"] for row in data["products"]} == set(steps)
 
 
+def test_plots_are_written_and_named_on_stderr(words: list[str], tmp_path: Path) -> None:
+    done = call(*words, "--plots", str(tmp_path / "plots"), "--plots-format", "png", "--steps", "3:4")
+    files = sorted((tmp_path / "plots").iterdir())
+    assert {"energy.png", "cycles.png", "roofline.png", "sparsity_by_time.png"} <= {path.name for path in files}
+    assert all(f"wrote {path}\n" in done.stderr for path in files)
+    assert done.stdout == call(*words, "--steps", "3:4").stdout
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--plots", "x", "--plots-format", "gif"), "--plots-format: found 'gif'; expected one of svg, pdf, png"),
+        (("--plots-format", "pdf"), "--plots-format: found no --plots"),
+        (("--plots", "text.npz"), "text.npz: found a file"),
+    ],
+)
+def test_wrong_plots_are_told_before_the_run(words: list[str], folder: Path, wrong: tuple[str, ...], said: str) -> None:
+    done = run(*words, *wrong, cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert not (folder / "x").exists()
+
+
 def test_no_baseline_leaves_the_comparisons_out(words: list[str]) -> None:
     data = json.loads(call(*words, "--format", "json", "--no-baseline").stdout)
     with_baseline = json.loads(call(*words, "--format", "json").stdout)

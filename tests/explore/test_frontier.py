@@ -139,7 +139,7 @@ def test_a_plot_is_written_and_the_same_bytes_again(results: Path, tmp_path: Pat
     assert call(*words).stderr == f"wrote {tmp_path / 'f.svg'}\n"
     before = (tmp_path / "f.svg").read_bytes()
     assert b"cycles_total (less is better)" in before
-    assert b"energy_total_pj in pJ (less is better)" in before
+    assert b"energy_total (pJ; less is better)" in before
     assert call(*words, "--quiet").stderr == ""
     assert (tmp_path / "f.svg").read_bytes() == before
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import re
 import sys
@@ -14,6 +15,14 @@ import pytest
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.py"))
 SLOW = ("07_one_product",)  # it simulates three machines
+NEEDS_TORCH = ("05_your_pytorch_model",)
+
+
+def marks(path: Path) -> list[pytest.MarkDecorator]:
+    """Say how a notebook's test is marked."""
+    without = importlib.util.find_spec("torch") is None
+    needed = pytest.mark.skipif(without, reason="it trains with PyTorch, which is not installed")
+    return [pytest.mark.slow] * (path.stem in SLOW) + [needed] * (path.stem in NEEDS_TORCH)
 
 
 @pytest.fixture
@@ -57,9 +66,7 @@ def outputs(notebook: Any, kind: str) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(
-    "path", [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] if p.stem in SLOW else []) for p in NOTEBOOKS]
-)
+@pytest.mark.parametrize("path", [pytest.param(p, id=p.stem, marks=marks(p)) for p in NOTEBOOKS])
 def test_notebook_runs_and_draws_a_figure(path: Path, kernel: str, tmp_path: Path) -> None:
     folder = tmp_path / "cwd"
     folder.mkdir()
@@ -78,8 +85,10 @@ def test_an_error_in_a_cell_is_seen(kernel: str, tmp_path: Path) -> None:
         execute(path, kernel, tmp_path)
 
 
-def test_the_quickstart_is_among_them() -> None:
-    assert "01_quickstart" in [path.stem for path in NOTEBOOKS]
+def test_they_are_all_there_in_order() -> None:
+    names = [path.stem for path in NOTEBOOKS]
+    assert [name.partition("_")[0] for name in names] == [f"{number:02}" for number in range(1, len(names) + 1)]
+    assert {"01_quickstart", "04_design_space", *SLOW, *NEEDS_TORCH} <= set(names)
 
 
 # --- numbers in the text of 07_one_product ------------------------------------------------------------------------

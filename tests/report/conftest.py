@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,19 @@ from simulator.run import simulate
 from traces import DenseLayer, synthetic_trace
 
 LOOKAHEAD = {"mechanism": "lookahead", "depth": 8, "refill": 4, "banks": 2}
+
+
+@pytest.fixture
+def no_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Draw without a window; a plot that is shown is a failure, and figures are closed."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    monkeypatch.setattr(pyplot, "show", lambda *_, **__: pytest.fail("a plot was shown"))
+    yield
+    pyplot.close("all")
 
 
 @pytest.fixture(scope="session")

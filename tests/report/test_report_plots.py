@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 import simulator.energy
 from simulator.report import Report, numbers
 from simulator.report.plots import COMPONENTS, PRODUCTS, cycles_by_product, energy_by_component
+from simulator.report.plots.style import look
 
 
 @pytest.fixture(autouse=True)
@@ -102,9 +103,7 @@ def test_given_axes_are_used_and_returned(report: Report, draw: object) -> None:
 
 @pytest.mark.parametrize("known", [COMPONENTS, PRODUCTS])
 def test_no_two_known_series_look_alike(known: tuple[str, ...]) -> None:
-    from simulator.report.plots import _look
-
-    looks = {tuple(_look(name, known).values()) for name in known}
+    looks = {tuple(look(name, known).values()) for name in known}
     assert len(looks) == len(known)
 
 

@@ -22,7 +22,7 @@ from simulator.arch import Architecture, load_arch
 from simulator.engine import run
 from simulator.engine.chips import WEIGHT_GRADIENTS, gradient_bytes, ring_cycles
 from simulator.mapping import Count, plan
-from simulator.report import Report
+from simulator.report import Report, summary
 from simulator.run import bound_of, dense_twin
 from simulator.values import ValueTally
 from simulator.workload import dealt, lower
@@ -213,6 +213,10 @@ def test_a_report_of_many_chips_adds_up(
         assert sum(energy[name].values()) == pytest.approx(energy["total"])
     assert 0 <= data["utilization"] <= 1
     assert sum(data["explanation"]["time"].values()) == pytest.approx(1 if cycles["total"] else 0)
+    uses = summary.slot_uses(report)
+    assert all(use.slots >= 0 for use in uses)
+    assert sum(use.slots for use in uses) >= cycles["total"] - sum(cycles["stalls"].values())
+    assert all(row.utilization is None or 0 <= row.utilization <= 1 for row in summary.cycle_rows(report))
     frame = report.frame()
     assert frame["energy_pj"].sum() == pytest.approx(energy["total"])
     if chips["count"] > 1:

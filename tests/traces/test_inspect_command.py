@@ -217,9 +217,9 @@ def test_the_command_exits_with_2_and_one_line_for_a_missing_file(tmp_path):
 
 
 def test_policies_inside_of_policies_are_shown_in_brackets():
-    from traces.inspection import _phrase
+    from traces.inspection import phrase
 
     gates = [{"kind": "off"}, {"kind": "fixed", "threshold": 1e-6}]
     policy = {"kind": "warm_up", "policy": {"gates": gates, "kind": "by_gate"}, "steps": 2}
     shown = "kind warm_up, policy (gates (kind off) (kind fixed, threshold 1e-06), kind by_gate), steps 2"
-    assert _phrase(policy) == shown
+    assert phrase(policy) == shown
