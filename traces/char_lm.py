@@ -50,17 +50,14 @@ CHECKPOINT_EVERY_SECONDS = 60.0
 
 
 SAMPLED_STEPS = 10
-"""Where steps are recorded more often than every so manyth, every so manyth has cosines and histograms, too: they take
-longer than all else that is recorded."""
+"""Where steps are recorded more often than every so manyth, every so manyth has causes of zeros, cosines and
+histograms, too: they take longer than all else that is recorded."""
 
-STEP_STATISTICS = {
-    "sparsity": "gate_sparsity",
-    "natural_zeros": "natural_zeros",
-    "thresholded_zeros": "thresholded_zeros",
-    "zero_columns": "zero_columns",
-}
+STEP_STATISTICS = {"sparsity": "gate_sparsity", "zero_columns": "zero_columns"}
 """What a step's entry says of each layer, and the method of `LayerDiagnosis` that finds it."""
 SAMPLED_STATISTICS = {
+    "natural_zeros": "natural_zeros",
+    "thresholded_zeros": "thresholded_zeros",
     "weight_gradient_cosine": "weight_gradient_cosine",
     "recurrent_weight_gradient_cosine": "recurrent_weight_gradient_cosine",
     "gradient_rms": "gradient_rms",

@@ -18,9 +18,7 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -38,14 +36,6 @@ from traces.version import __version__
 
 _CHECKPOINT_SHARE = 20
 """Timed checkpoints may take one part in so many of the running time, however large the trace becomes."""
-
-
-@dataclass(frozen=True)
-class _Waiting:
-    """A step whose members are being compressed, and not yet in the file."""
-
-    number: int
-    encoded: Future[list[tuple[Member, bytes]]]
 
 
 class TraceWriter:
@@ -119,8 +109,6 @@ class TraceWriter:
         self._data = dict(header.data)
         self._entries = dict(header.entries)
         self._members: list[Member] = []
-        self._waiting: _Waiting | None = None
-        self._compression = ThreadPoolExecutor(1, "trace-compression")
         self._every_seconds = checkpoint_every_seconds
         self._changed = True  # whether the file at `path` lacks anything
         self._partial_path = path.with_name(f".{path.name}.partial")
@@ -170,8 +158,8 @@ class TraceWriter:
         Raises
         ------
         InputError
-            Where a tensor is missing, unknown or not of the header's shapes, or the step before it cannot be
-            written; then nothing of this step is recorded.
+            Where a tensor is missing, unknown or not of the header's shapes, or the step cannot be written; then
+            nothing of it is recorded.
         """
         where = f"{self.path}: step {number}"
         self._check_open()
@@ -198,15 +186,13 @@ class TraceWriter:
             step = Step(number, entry, valid_steps(entry), records)
             entry["sparsity"] = statistics.step_sparsity(step, self._header.layers)
         arrays = [
-            # A copy: the caller may go on with its own while this one is compressed.
-            (member_name(number, name, tensor), _array(value).copy())
+            (member_name(number, name, tensor), _array(value))
             for name, record in records.items()
             for tensor, value in record.tensors.items()
         ]
         for member, array in arrays:
             check_size(member, array)
-        self._settle()
-        self._waiting = _Waiting(number, self._compression.submit(_encoded, arrays))
+        self._write(arrays)
         self._entries[number] = entry
         self._changed = True
         self._checkpoint_if_due()
@@ -237,7 +223,6 @@ class TraceWriter:
     def checkpoint(self) -> None:
         """Make the file at `path` a complete trace of the steps recorded until now, and go on."""
         self._check_open()
-        self._settle()
         start = time.monotonic()
         with _writing(self.path):
             self._partial.flush()
@@ -253,40 +238,27 @@ class TraceWriter:
         """Write the complete trace and end the recording; closing it twice does no harm."""
         if self._partial.closed:
             return
-        failure: Exception | None = None
         try:
-            try:
-                self._settle()
-            except Exception as error:
-                failure = error  # the steps before it are still to become a complete trace
             with _writing(self.path):
                 self._finish(self._partial)
                 self._replace(self._partial_path)
                 self._renamed = True
         finally:
             self._discard()
-        if failure is not None:
-            raise failure
 
-    def _settle(self) -> None:
-        """Write the step that waits, as a whole or not at all.
+    def _write(self, arrays: Sequence[tuple[str, Array]]) -> None:
+        """Write the members of a step, all or none.
 
-        One that cannot be compressed or written is given up; one that an interrupt kept from it goes on waiting.
+        They are compressed here and now. In a thread beside the next training step it took longer: a BLAS that has all
+        cores waits for the one that is busy with something else.
         """
-        if self._waiting is None:
-            return
         count = len(self._members)
         try:
-            for member, data in self._waiting.encoded.result():
-                self._append(member, data)
-        except BaseException as error:
-            # The members before the failing one are overwritten by what comes next.
-            del self._members[count:]
-            if isinstance(error, Exception):
-                del self._entries[self._waiting.number]
-                self._waiting = None
+            for name, array in arrays:
+                self._append(*encode(name, array, runs_only=True))
+        except BaseException:
+            del self._members[count:]  # what is in the file of them is overwritten by what comes next
             raise
-        self._waiting = None
 
     def _append(self, member: Member, data: bytes) -> None:
         with _writing(self.path):
@@ -335,15 +307,9 @@ class TraceWriter:
 
     def _discard(self) -> None:
         """End the recording without touching the file at `path`."""
-        self._compression.shutdown(wait=False, cancel_futures=True)
-        self._waiting = None
         if not self._renamed:  # else a file of that name is another writer's
             self._partial_path.unlink(missing_ok=True)
         self._partial.close()
-
-
-def _encoded(arrays: Sequence[tuple[str, Array]]) -> list[tuple[Member, bytes]]:
-    return [encode(name, array, runs_only=True) for name, array in arrays]
 
 
 def _array(tensor: BitMask | Floats) -> Array:

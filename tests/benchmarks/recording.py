@@ -75,8 +75,7 @@ def _recording(layers: int, hidden: int, T: int, B: int, times: int) -> Row:
         for _ in range(times):
             spent = []
             for run, writer in runs.values():
-                # The first is not measured. Each later one finds the former being compressed, as in a recording.
-                run.take_step(writer)
+                run.take_step(writer)  # the first is not measured
                 spent.append(statistics.median(_seconds(run.take_step, writer) for _ in range(STEPS_IN_A_ROW)))
                 writer.checkpoint()
             turns.append((spent[0], spent[1]))

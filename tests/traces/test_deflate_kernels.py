@@ -48,7 +48,7 @@ def test_masks_take_no_more_than_zlib_makes_of_their_runs(density: float) -> Non
     data = np.packbits(np.random.default_rng(3).random((100, 8000)) < density, axis=1).reshape(-1)
     zlibs = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
     theirs = zlibs.compress(data.tobytes()) + zlibs.flush()
-    assert len(deflated(data)) <= 1.01 * len(theirs) + 160  # the lengths of the code are written out
+    assert len(deflated(data)) <= 1.01 * len(theirs) + 200  # the lengths of the code are written out
 
 
 def least_bits(counts: list[int]) -> int:

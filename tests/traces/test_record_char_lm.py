@@ -73,12 +73,13 @@ def test_record_writes_what_the_trace_format_asks_for(text, tmp_path):
                     start = "ifog".index(gate) * 10
                     assert share == pytest.approx(1 - mask[..., start : start + 10].mean())
                 zeros = mask.size - mask.sum()
-                natural = step.info["natural_zeros"][name]
-                assert sum(natural.values()) <= zeros
-                assert {"saturated", "underflow", "padding"} <= natural.keys()
                 if step.number == 1:  # later ones are no tenth steps
+                    natural = step.info["natural_zeros"][name]
+                    assert sum(natural.values()) + step.info["thresholded_zeros"][name] == zeros
+                    assert {"saturated", "underflow", "padding"} <= natural.keys()
                     assert 0 < step.info["weight_gradient_cosine"][name] <= 1 + 1e-12
-                assert ("weight_gradient_cosine" in step.info) == (step.number == 1)
+                for key in ("weight_gradient_cosine", "natural_zeros", "thresholded_zeros"):
+                    assert (key in step.info) == (step.number == 1)
                 assert layer.values is None
             assert (step.layers["lstm0"].input.unpack().sum(axis=-1) == 1).all()
             assert step.layers["lstm1"].input is None

@@ -25,6 +25,8 @@ HIDDEN_ZEROS_WORTH_RECORDING = 0.01
 """Least share of exact zeros in h_{t-1} at which its mask is recorded. LSTM outputs are dense but for a zero
 initial state and dead units; below this share skipping on h could save less than 1 % of one product."""
 
+MANY_UNITS = 128
+
 COSINE_UNITS = 16
 """Units of each gate whose rows of dW are compared. All of them would take a product of the size of dW's own, a
 seventh of the step."""
@@ -39,15 +41,22 @@ def gradient_values(layer: LSTMLayer) -> Floats:
 
 def input_mask(layer: LSTMLayer, symbols: Integers) -> BitMask:
     """Pack the one-hot mask [T, B, D] of symbols [T, B]."""
-    return BitMask.pack(symbols[:, :, None] == np.arange(layer.D))
+    T, B = symbols.shape
+    packed = np.zeros((T, B, packed_bytes(layer.D)), np.uint8)
+    packed[np.arange(T)[:, None], np.arange(B), symbols >> 3] = 1 << (symbols & 7)
+    return BitMask(packed, layer.D)
 
 
 def hidden_mask(layer: LSTMLayer) -> BitMask | None:
-    """Pack the non-zero mask of h_{t-1}, [T, B, H]; None where it has too few zeros to be worth it."""
-    mask = layer.hidden[:, :-1] != 0
-    if np.count_nonzero(mask) > (1 - HIDDEN_ZEROS_WORTH_RECORDING) * mask.size:
+    """Pack the non-zero mask of h_{t-1}, [T, B, H]; None where it has too few zeros to be worth it.
+
+    That is judged by every eighth unit of a layer with many.
+    """
+    every = 8 if layer.H >= MANY_UNITS else 1
+    some = layer.hidden[::every, :-1] != 0
+    if np.count_nonzero(some) > (1 - HIDDEN_ZEROS_WORTH_RECORDING) * some.size:
         return None
-    return BitMask.pack(np.moveaxis(mask, 0, -1))
+    return BitMask.pack(np.moveaxis(layer.hidden[:, :-1] != 0, 0, -1))
 
 
 class LayerDiagnosis:
@@ -60,7 +69,7 @@ class LayerDiagnosis:
     ----------
     layer : LSTMLayer
     sampled : bool
-        Keep what cosines, root mean square and histograms need, too.
+        Keep what causes of zeros, cosines, root mean square and histograms need, too.
     """
 
     def __init__(self, layer: LSTMLayer, sampled: bool = True) -> None:
@@ -71,6 +80,7 @@ class LayerDiagnosis:
             within = np.arange(units) * H // units
             self._rows: Integers = (H * np.arange(4)[:, None] + within).reshape(-1)
             self._raw_rows: Floats = np.empty((self._rows.size, T, B), layer.dG.dtype)
+        self._nonzero = np.empty((4 * H, B), np.bool_)  # of the time step at hand, where it lies in the caches
         self._packed = np.empty((T, B, packed_bytes(4 * H)), np.uint8)
         self._nonzeros, self._causes = np.zeros(4, np.int64), np.zeros(4, np.int64)
 
@@ -79,10 +89,12 @@ class LayerDiagnosis:
     ) -> None:
         """Look at a time step; see `traces.numpy_frontend.lstm.BackwardObserver`."""
         layer = self.layer
-        pack_mask(t, (kept != 0).view(np.uint8), self._packed, self._nonzeros)
-        if self.sampled:
-            self._raw_rows[:, t] = gate_gradient[self._rows]
-        if not (gate_gradient != 0).all():
+        nonzero = np.not_equal(kept, 0, out=self._nonzero)
+        pack_mask(t, nonzero.view(np.uint8), self._packed, self._nonzeros)
+        if not self.sampled:
+            return
+        self._raw_rows[:, t] = gate_gradient[self._rows]
+        if not np.not_equal(gate_gradient, 0, out=self._nonzero).all():
             gates, before, cell_tanh = layer.gates[t], layer.cells[t], layer.cell_tanh[t]
             count_causes(gate_gradient, gates, before, cell_tanh, hidden_gradient, cell_gradient, self._causes)
 
