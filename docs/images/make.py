@@ -1,4 +1,4 @@
-"""Draw the figures of README.md from the shipped sample: `make figures` writes them beside this file.
+"""Draw the figures of README.md and of docs/ from the shipped sample: `make figures` writes them beside this file.
 
 The same version of matplotlib writes the same bytes; `tests/docs/test_figures.py` compares.
 """
@@ -15,8 +15,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from simulator import simulate
+from simulator.engine.history import PORT_UNIT, STALL_UNIT
 from simulator.explore import find_break_even
 from simulator.report.break_even_plot import gains_by_sparsity
+from simulator.report.gantt import gantt
 from simulator.report.plots import energy_by_component
 from traces import Trace
 
@@ -39,6 +41,15 @@ def break_even() -> str:
     return drawn(lambda figure: gains_by_sparsity(found, tuple(figure.subplots(2, 1, sharex=True))), (6.4, 4.8))
 
 
+def timeline_window() -> str:
+    """3,000 cycles of the backward pass of `lstm1` in step 1000, as docs/how-to/timelines.md reads them."""
+    first, last = 207_185, 210_185
+    report = simulate("zero_skip", SAMPLE, steps=(1000, 1001), baseline=False, record_intervals=(first, last))
+    shown = [i for i in report.activity.history.slices if i.unit in (STALL_UNIT, PORT_UNIT)]
+    intervals = [*report.activity.intervals, *shown]
+    return drawn(lambda figure: gantt(intervals, figure.subplots(), first, last), (8, 2.6))
+
+
 def drawn(draw: Callable[[Figure], Any], inches: tuple[float, float]) -> str:
     """Draw on a figure and give it as SVG without a date."""
     with rc_context(SETTINGS):
@@ -50,7 +61,11 @@ def drawn(draw: Callable[[Figure], Any], inches: tuple[float, float]) -> str:
     return content.getvalue().decode()
 
 
-FIGURES: dict[str, Callable[[], str]] = {"energy.svg": energy, "break_even.svg": break_even}
+FIGURES: dict[str, Callable[[], str]] = {
+    "energy.svg": energy,
+    "break_even.svg": break_even,
+    "timeline_window.svg": timeline_window,
+}
 
 if __name__ == "__main__":
     for name, make in FIGURES.items():

@@ -21,7 +21,7 @@ def test_rows_are_finite_and_the_table_holds_them() -> None:
     ]
     names = [f"kernel: {name}" for name in kernels.MECHANISMS]
     assert [r.name for r in rows] == [
-        *("step", "step, with reading", "dh", names[0], *names),
+        *("step", "step, the first of a trace", "step, with reading", "dh", names[0], *names),
         *("events", "sweep", "sweep, two tables", "sweep, to processes"),
     ]
     assert all(math.isfinite(r.ratio) and r.ours > 0 and r.rival > 0 for r in rows)
