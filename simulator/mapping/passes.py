@@ -7,11 +7,12 @@ tile, with the mask of the shared operand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from threading import Thread
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from simulator.skipping.structured import BrokenPatternError
 from simulator.workload import OperandMask, Product
 
 Int64s = npt.NDArray[np.int64]
+T = TypeVar("T")
 
 PRODUCT_NDIM = 2
 """Dimensions of the non-zeros of one product alone: K tiles and passes."""
@@ -31,6 +33,8 @@ _COUNTED = tuple(f.name for f in fields(PassCounts))
 SUMS = (*_COUNTED, "busy", "taken")
 """What is summed over passes: each of `PassCounts`, cycles times lanes, and `PassTable.taken`."""
 MOST_BYTES = 1 << 26
+MOST_DERIVED = 256
+"""Each some 20 kB of tilings."""
 PAYING_WORDS = 1 << 18
 """Positions of passes from which a second thread pays: they take some 2 ms. Below, starting and waking threads took 8 %
 longer in a replay of the shipped sample (97,000 positions a step)."""
@@ -175,6 +179,16 @@ class PassCache:
         self.most_bytes, self._bytes = most_bytes, 0
         self.threads = threads or usable_cpus()
         self._tables: dict[tuple[object, ...], PassTable] = {}
+        self._derived: dict[Hashable, Any] = {}
+
+    def derived(self, key: Hashable, derive: Callable[[], T]) -> T:
+        """Give what `derive` makes of the step's masks and of `key`, which says all else that it depends on."""
+        if key not in self._derived:
+            while len(self._derived) >= MOST_DERIVED:
+                del self._derived[next(iter(self._derived))]
+            self._derived[key] = derive()
+        found: T = self._derived[key]
+        return found
 
     def table(self, arch: Architecture, product: Product, tile_k: int, shape: tuple[int, int]) -> PassTable:
         """Give the pass table of one product, see `tables`."""

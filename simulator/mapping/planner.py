@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from simulator.arch import Architecture
+from simulator.arch import Architecture, TileMechanism
 from simulator.mapping.accounting import Counted, count_products
 from simulator.mapping.arrays import dealt_jobs
 from simulator.mapping.groups import Name, alike
@@ -34,6 +34,7 @@ from simulator.mapping.skip_tiles import SkipOperands
 from simulator.mapping.tiling import Candidate, Cut, PassCost, Pins, Tiling, TilingProblem, Tilings, enumerated, k_tiles
 from simulator.mapping.traffic import Traffic
 from simulator.mapping.writing import Layout, Mapped, Pauses, write_plan
+from simulator.memory import BandwidthDram
 from simulator.workload import Product, Workload
 from traces.errors import InputError
 
@@ -207,6 +208,7 @@ class _Known:
     def __init__(self) -> None:
         self.problems: dict[Name, TilingProblem] = {}
         self.tilings: dict[Name, Tilings] = {}
+        self.costs: dict[Name, list[PassCost]] = {}
         self.before: dict[int, _Before] = {}
         self.layouts: dict[tuple[Tiling, ...], Layout] = {}
 
@@ -320,23 +322,36 @@ class _SystemPlanner:
 
     def _tilings(self, name: Name) -> Tilings:
         """The tilings of a product that fit, with the K tiles and shapes of a pass that are compared."""
-        kept = self.known.tilings if self._reads_no_mask(name) else self._own_tilings
-        found = kept.get(name)
+        known = self.known.tilings if self._reads_no_mask(name) else self._own_tilings
+        found = known.get(name)
         if found is None:
-            product, problem = self.typical(name), self._problem(name)
-            cuts = tuple(
-                Cut(tile_k, *shape)
-                for shape in pass_shapes(self.arch, product)
-                if self.pins.shape in (None, shape)
-                for tile_k in k_tiles(problem, *shape, self.pins)
-            )
-            enumerate_them = _enumerated_once if kept is self.known.tilings else enumerated
-            found = kept[name] = enumerate_them(problem, cuts, self.traffic.dram.unloaded, self.pins)
+            if known is self.known.tilings:
+                found = self._enumerated(name, _enumerated_once)
+            else:  # machines with the same memory have the same ones of a step's masks
+                key = (name, self._problem(name).numbers, self.arch.system.formats, *self._limits(name))
+                found = self.cache.derived(key, lambda: self._enumerated(name, enumerated))
+            known[name] = found
         return found
+
+    def _limits(self, name: Name) -> tuple[BandwidthDram, Pins, tuple[tuple[int, int], ...]]:
+        """What tilings depend on beside the problem: the DRAM, pinned keys, and shapes of a pass."""
+        return self.traffic.dram.unloaded, self.pins, tuple(pass_shapes(self.arch, self.typical(name)))
+
+    def _enumerated(self, name: Name, enumerate_them: Callable[..., Tilings]) -> Tilings:
+        problem, (dram, pins, shapes) = self._problem(name), self._limits(name)
+        cuts = tuple(
+            Cut(tile_k, *shape)
+            for shape in shapes
+            if pins.shape in (None, shape)
+            for tile_k in k_tiles(problem, *shape, pins)
+        )
+        return enumerate_them(problem, cuts, dram, pins)
 
     def _costs(self, name: Name) -> list[PassCost]:
         """What the array takes for a product, for each of the cuts of its tilings."""
         product, cuts = self.typical(name), self._tilings(name).cuts
+        if name in self.known.costs:
+            return self.known.costs[name]
         costs = []
         for tile_k, *shape in cuts:
             rows, columns = shape
@@ -347,6 +362,8 @@ class _SystemPlanner:
             elif product.k:
                 passes = self.cache.table(self.arch, product, tile_k, (rows, columns))
             costs.append(_cost(self.arch, product, passes, tile_k, (rows, columns)))
+        if product.mask is None and not isinstance(self.arch.skipping, TileMechanism):
+            self.known.costs[name] = costs
         return costs
 
     def _pause_to_fill(self, name: Name) -> int:

@@ -9,7 +9,7 @@ choice is deterministic.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from math import lcm
 from typing import Literal, NamedTuple
@@ -126,6 +126,11 @@ class TilingProblem:
     fills_by_rows: bool = False
     arrays: int = 1
 
+    @property
+    def numbers(self) -> tuple[object, ...]:
+        """All but the functions, which depend on a step's masks and on the formats they are stored in."""
+        return tuple([value for name, value in vars(self).items() if name in _NUMBERS])
+
     @cached_property
     def skip_on_chip(self) -> bool:
         """Whether the skip operand can be handed over on chip: it must fit its buffer's share whole."""
@@ -143,6 +148,9 @@ class TilingProblem:
     def accumulator_bytes(self, values: int) -> int:
         """Bytes of so many accumulator values."""
         return -(-values * self.accumulator_bits // 8)
+
+
+_NUMBERS = frozenset(f.name for f in fields(TilingProblem)) - {"skip_bytes", "skip_room_bytes"}
 
 
 @dataclass(frozen=True)

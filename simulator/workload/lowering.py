@@ -67,10 +67,7 @@ class _Source(NamedTuple):
     time: int | None
     lanes_hold: Literal["rows", "bits"]
     valid: npt.NDArray[np.bool_] | None  # None: all
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        return (self.layer, self.tensor) if self.time is None else (self.layer, self.tensor, str(self.time))
+    key: tuple[str, ...]  # of the mask
 
     def of(self, step: Step) -> OperandMask:
         record: BitMask = getattr(step.layers[self.layer], self.tensor)
@@ -327,7 +324,8 @@ class _Program:
     ) -> OperandMask:
         """Take the valid rows of a recorded mask: of one time step, or of all."""
         valid = self.valid if time is None else self.valid[time]
-        source = _Source(layer.name, tensor, time, lanes_hold, None if valid.all() else valid)
+        key = (layer.name, tensor) if time is None else (layer.name, tensor, str(time))
+        source = _Source(layer.name, tensor, time, lanes_hold, None if valid.all() else valid, key)
         mask = source.of(self.step)
         self.masks.append(mask)
         self.sources.append(source)
