@@ -15,6 +15,7 @@ from simulator.arch import Architecture, TileMechanism
 from simulator.mapping.accounting import Counted, count_products
 from simulator.mapping.arrays import dealt_jobs
 from simulator.mapping.groups import Name, alike
+from simulator.mapping.layout import Layout, Mapped
 from simulator.mapping.passes import PassCache, PassTable, Wanted, feed_cycles, pass_shapes, words_cycles
 from simulator.mapping.plan import (
     BUFFERS,
@@ -33,7 +34,7 @@ from simulator.mapping.plan import (
 from simulator.mapping.skip_tiles import SkipOperands
 from simulator.mapping.tiling import Candidate, Cut, PassCost, Pins, Tiling, TilingProblem, Tilings, enumerated, k_tiles
 from simulator.mapping.traffic import Traffic
-from simulator.mapping.writing import Layout, Mapped, Pauses, write_plan
+from simulator.mapping.writing import Pauses, write_plan
 from simulator.memory import BandwidthDram
 from simulator.workload import Product, Workload
 from traces.errors import InputError
