@@ -32,7 +32,8 @@ from simulator.mapping.plan import (
     plan_of,
 )
 from simulator.mapping.skip_tiles import SkipOperands
-from simulator.mapping.tiling import Candidate, Cut, PassCost, Pins, Tiling, TilingProblem, Tilings, enumerated, k_tiles
+from simulator.mapping.tiling import Pins, Tiling, TilingProblem, k_tiles
+from simulator.mapping.tilings import Candidate, Cut, PassCost, Tilings, enumerated
 from simulator.mapping.traffic import Traffic
 from simulator.mapping.writing import Pauses, write_plan
 from simulator.memory import BandwidthDram

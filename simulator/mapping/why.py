@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.mapping.tiling import Candidate
+from simulator.mapping.tilings import Candidate
 
 PARTS = {
     "first_load_cycles": "first load",

@@ -14,7 +14,8 @@ from plain.cases import machine
 from simulator.arch import Architecture
 from simulator.engine import compiled
 from simulator.mapping import Candidate, busiest_unit, choices, plan, why_not
-from simulator.mapping.tiling import ORDERS, Cut, PassCost, Pins, Tiling, TilingProblem, _times_loaded, enumerated
+from simulator.mapping.tiling import ORDERS, Pins, Tiling, TilingProblem
+from simulator.mapping.tilings import Cut, PassCost, _times_loaded, enumerated
 from simulator.memory import BandwidthDram
 from simulator.workload import Epilogue, OperandMask, Product, Workload
 from traces.errors import InputError
