@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simulator.commands.completion import complete_machine, complete_trace
+from simulator.commands.options import arch_option, trace_option
 from simulator.commands.progress import QUIET_SECONDS, progress
 from traces.errors import InputError
 
@@ -22,22 +22,8 @@ PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 
 
 @click.command("break-even", context_settings={"max_content_width": 100})
-@click.option(
-    "--arch",
-    "machine",
-    required=True,
-    metavar="NAME|FILE.yaml",
-    help="A shipped machine or a file.",
-    shell_complete=complete_machine,
-)
-@click.option(
-    "--trace",
-    "trace_file",
-    required=True,
-    metavar="FILE.npz",
-    help="A trace: its shapes are replayed.",
-    shell_complete=complete_trace,
-)
+@arch_option
+@trace_option("A trace: its shapes are replayed.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the machine.")
 @click.option(
     "--steps",

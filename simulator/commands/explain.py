@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simulator.commands.completion import complete_machine, complete_trace
+from simulator.commands.options import arch_option, trace_option
 from traces.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -19,17 +19,8 @@ WIDTH = 80
 
 
 @click.command("explain", context_settings={"max_content_width": 100})
-@click.option(
-    "--arch",
-    "machine",
-    required=True,
-    metavar="NAME|FILE.yaml",
-    help="A shipped machine or a file.",
-    shell_complete=complete_machine,
-)
-@click.option(
-    "--trace", "trace_file", required=True, metavar="FILE.npz", help="The trace.", shell_complete=complete_trace
-)
+@arch_option
+@trace_option("The trace.")
 @click.option("--step", type=int, metavar="N", help="The recorded step; by default the last.")
 @click.option("--layer", metavar="NAME", help="Only the products of this layer.")
 @click.option("--product", metavar="NAME", help="Only the products of this name, such as dW.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from simulator.commands.completion import complete_machine, complete_trace
+from simulator.commands.options import arch_option, trace_option
 from simulator.commands.progress import QUIET_SECONDS
 from simulator.commands.progress import progress as progress_of_job
 from traces.errors import InputError, Problem, nearest
@@ -53,22 +53,8 @@ def _known_plot_format(context: click.Context, parameter: click.Parameter, form:
 
 
 @click.command("simulate", context_settings={"max_content_width": 100})
-@click.option(
-    "--arch",
-    "machine",
-    required=True,
-    metavar="NAME|FILE.yaml",
-    help="A shipped machine or a file.",
-    shell_complete=complete_machine,
-)
-@click.option(
-    "--trace",
-    "trace_file",
-    required=True,
-    metavar="FILE.npz",
-    help="The trace to replay, or its URL.",
-    shell_complete=complete_trace,
-)
+@arch_option
+@trace_option("The trace to replay, or its URL.")
 @click.option(
     "--out",
     "folder",
