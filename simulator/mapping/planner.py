@@ -237,6 +237,8 @@ class _SystemPlanner:
     def plan(self) -> Plan:
         """Write all products in program order."""
         mapped = self.mapped()
+        # First: a layout holds the parts of this step until they are written.
+        pauses = self.pauses()
         layouts, tilings = self.known.layouts, tuple([one.tiling for one in mapped])
         layout = layouts.pop(tilings, None) or Layout(
             self.arch, self.traffic, self.order, self.workload.products, mapped
@@ -244,7 +246,7 @@ class _SystemPlanner:
         layouts[tilings] = layout  # as the newest
         while len(layouts) > KEPT_LAYOUTS:
             del layouts[next(iter(layouts))]
-        return write_plan(self.arch, self.traffic, layout, self.workload.products, mapped, self.pauses())
+        return write_plan(self.arch, self.traffic, layout, self.workload.products, mapped, pauses)
 
     def typical(self, name: Name) -> Product:
         """The product that stands for all of a layer and name."""

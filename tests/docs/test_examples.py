@@ -77,9 +77,9 @@ def test_whole_files_in_yaml_load(page: Path, tmp_path: Path) -> None:
         path.write_text(text, encoding="utf-8")
         keys = yaml.safe_load(text)
         if "clock_mhz" in keys:
-            load_arch(path)
+            assert load_arch(path).name == keys["name"]
         elif "archs" in keys:
-            load_space(path)
+            assert load_space(path).name == keys["name"]
 
 
 # --- command lines -------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.text import Text
 
 from simulator.report.plots import gate_activations, lane_imbalance, sparsity_by_step, sparsity_by_time
 from simulator.report.plots.activations import grid_of
@@ -128,3 +129,4 @@ def test_names_of_layers_and_gates_are_drawn_as_they_are(tmp_path: Path) -> None
     with Trace(tmp_path / "odd.npz") as odd:
         for axes in (sparsity_by_step(odd), sparsity_by_time(odd), lane_imbalance(odd, 4), gate_activations(odd)[0][0]):
             axes.figure.canvas.draw()
+            assert any("<b>" in text.get_text() for text in axes.figure.findobj(Text))
