@@ -13,7 +13,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # Where PYTHONDONTWRITEBYTECODE is set, each process would compile the sources of an editable install again (0.1 s).
 COMPILED := $(BIN)/python -m compileall -q simulator traces
 
-.PHONY: demo test test-slow test-torch bench docs figures lint types format schema samples clean
+.PHONY: demo test test-slow test-torch bench reliability docs figures lint types format schema samples clean
 
 demo: $(VENV)/installed
 	$(BIN)/simulate --arch zero_skip --trace traces/samples/charlm_t1e-6.npz
@@ -32,6 +32,10 @@ test-torch: $(TORCH_VENV)/installed-torch
 bench: $(TORCH_VENV)/installed-torch
 	OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2 PYTHONPATH=tests SKIPSTONE_TORCH_PYTHON=$(TORCH_VENV)/bin/python \
 		$(TORCH_VENV)/bin/python -m benchmarks
+
+# RELIABILITY.md from what the long commands below found when they last ran.
+reliability: $(VENV)/installed-dev
+	PYTHONPATH=tests $(BIN)/python -m reliability
 
 # The site in build/docs/html, and every warning an error; all pages anew (-E), since most are written from the code. In an environment of its own: Sphinx is no small thing.
 docs: $(DOCS_VENV)/installed-docs

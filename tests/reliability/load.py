@@ -1,0 +1,7 @@
+"""Many points, long traces, many at once."""
+
+from __future__ import annotations
+
+from reliability.promises import Promise
+
+PROMISES: tuple[Promise, ...] = ()

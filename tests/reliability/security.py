@@ -1,0 +1,7 @@
+"""What is run, read, sent and installed."""
+
+from __future__ import annotations
+
+from reliability.promises import Promise
+
+PROMISES: tuple[Promise, ...] = ()
