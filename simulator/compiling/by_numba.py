@@ -17,6 +17,7 @@ from numba.core.runtime import nrtdynmod
 from numba.extending import intrinsic, overload, typeof_impl
 from numba.np.arrayobj import make_array, populate_array
 
+import simulator.compiling.eight_by_numba  # noqa: F401 - says what its operations become
 from simulator.compiling.arguments import INTEGER, NOTHING, Kind
 from simulator.compiling.bits import lowest_in, ones_in
 from simulator.compiling.kernel import Kernel

@@ -95,13 +95,12 @@ def walk(
     load = job = 0
     working = False
     first_wait = 0  # of the job
-    port = vector = out = retired = 0  # indices into `draining`
-    port_end, vector_end = np.int64(0), np.int64(0)
-    port_on = vector_on = False
+    out = retired = 0  # indices into `draining`
+    port_end = vector_end = np.int64(0)
     now = np.int64(0)
     while True:
-        # What happens is seen by all that stands below it. Where something above may go on, too, for a job has given
-        # back room or results are made or stored, all is looked at again.
+        # What happens is seen by all that stands below it. Where something above may go on, too, for a load takes no
+        # time or a result of no bytes is stored, all is looked at again.
         again = True
         due = NEVER
         while again:
@@ -126,27 +125,17 @@ def walk(
                 reads_done += 1
             while writes_done < writes_in and written[write_queue[writes_done]] <= now:
                 writes_done += 1
-            # DMA in.
-            while load < loads:
-                after = load_after_job[load]
-                if after >= 0 and stored[after] > now:
-                    break
-                if allocated[load] == NEVER:
-                    if free_bytes[load_buffer[load]] < load_space_bytes[load]:
-                        break
-                    free_bytes[load_buffer[load]] -= load_space_bytes[load]
-                    allocated[load] = now
-                if load_transfer_cycles[load] == 0:
-                    loaded[load] = now
-                elif reads_in - reads_done < queue:
-                    read_queue[reads_in], read_arrival[reads_in] = load, now
-                    reads_in += 1
-                    if dram is not None:
-                        arrive(dram, load, False, load_addresses[load], load_sizes_bytes[load], int(now))
-                else:
-                    break
-                load += 1
-            # Array.
+            # Results count as stored in order.
+            while retired < out and written[draining[retired]] <= now:
+                j = draining[retired]
+                stored[j] = now
+                given = given_back[j]
+                while given >= 0:
+                    if load_buffer[given] == OUTPUT:
+                        free_bytes[OUTPUT] += load_space_bytes[given]
+                    given = next_given_back[given]
+                retired += 1
+            # Array, and what is behind it: nothing holds back the output port and the vector unit but the array.
             while job < jobs:
                 if not working:
                     ready = np.int64(0)
@@ -170,44 +159,17 @@ def walk(
                     due = min(due, end)
                     break
                 ended[job] = end
+                if job_drains[job]:
+                    port_end = max(max(port_end, started[job]) + job_drain_cycles[job], end + job_tail_cycles[job])
+                    vector_end = max(vector_end, port_end) + job_vector_cycles[job]
+                    made[job] = vector_end + (vector_latency_cycles if job_vector_cycles[job] > 0 else 0)
                 given = given_back[job]
                 while given >= 0:
                     if load_buffer[given] != OUTPUT:
                         free_bytes[load_buffer[given]] += load_space_bytes[given]
-                        again = True
                     given = next_given_back[given]
                 working = False
                 job += 1
-            # Output port.
-            while port < stores:
-                j = draining[port]
-                if not port_on:
-                    if started[j] > now:
-                        break
-                    port_end = max(port_end, started[j]) + job_drain_cycles[j]
-                    port_on = True
-                if ended[j] > now:
-                    break
-                at = max(port_end, ended[j] + job_tail_cycles[j])
-                if at > now:
-                    due = min(due, at)
-                    break
-                port_end = at
-                port_on = False
-                port += 1
-            # Vector unit: takes what the port has drained.
-            while vector < port:
-                j = draining[vector]
-                if not vector_on:
-                    vector_end = now + job_vector_cycles[j]
-                    made[j] = vector_end + (vector_latency_cycles if job_vector_cycles[j] > 0 else 0)
-                    vector_on = True
-                    again = True
-                if vector_end > now:
-                    due = min(due, vector_end)
-                    break
-                vector_on = False
-                vector += 1
             # DMA out.
             while out < stores:
                 j = draining[out]
@@ -216,6 +178,7 @@ def walk(
                     break
                 if job_store_cycles[j] == 0:
                     written[j] = now
+                    again = True
                 elif writes_in - writes_done < queue:
                     write_queue[writes_in], write_arrival[writes_in] = j, now
                     writes_in += 1
@@ -224,17 +187,27 @@ def walk(
                 else:
                     break
                 out += 1
-            # Results count as stored in order.
-            while retired < out and written[draining[retired]] <= now:
-                j = draining[retired]
-                stored[j] = now
-                given = given_back[j]
-                while given >= 0:
-                    if load_buffer[given] == OUTPUT:
-                        free_bytes[OUTPUT] += load_space_bytes[given]
-                    given = next_given_back[given]
-                retired += 1
-                again = True
+            # DMA in.
+            while load < loads:
+                after = load_after_job[load]
+                if after >= 0 and stored[after] > now:
+                    break
+                if allocated[load] == NEVER:
+                    if free_bytes[load_buffer[load]] < load_space_bytes[load]:
+                        break
+                    free_bytes[load_buffer[load]] -= load_space_bytes[load]
+                    allocated[load] = now
+                if load_transfer_cycles[load] == 0:
+                    loaded[load] = now
+                    again = True
+                elif reads_in - reads_done < queue:
+                    read_queue[reads_in], read_arrival[reads_in] = load, now
+                    reads_in += 1
+                    if dram is not None:
+                        arrive(dram, load, False, load_addresses[load], load_sizes_bytes[load], int(now))
+                else:
+                    break
+                load += 1
         # DRAM: what to serve next, oldest first, and of one cycle reads first.
         if dram is not None:
             finished, at = advance(dram, int(due))

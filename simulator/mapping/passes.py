@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from threading import Thread
+from time import perf_counter
 from typing import Any, TypeVar
 
 import numpy as np
@@ -35,9 +36,9 @@ SUMS = (*_COUNTED, "busy", "taken")
 MOST_BYTES = 1 << 26
 MOST_DERIVED = 256
 """Each some 20 kB of tilings."""
-PAYING_WORDS = 1 << 18
-"""Positions of passes from which a second thread pays: they take some 2 ms. Below, starting and waking threads took 8 %
-longer in a replay of the shipped sample (97,000 positions a step)."""
+PAYING_SECONDS = 0.001
+"""What is left to count must take at least so long, judged by the first table, for a second thread to pay: starting and
+waking one takes some 0.1 ms, and more where other processes are busy."""
 
 
 @dataclass(frozen=True)
@@ -233,26 +234,34 @@ class PassCache:
         """
         missing = {key: one for one in wanted if (key := _key(arch, one)) not in self._tables}
         ways = min(self.threads, len(missing))
-        if ways < 2 or sum(one.words for one in missing.values()) < PAYING_WORDS:
+        if ways < 2:
             return
         todo = sorted(missing.items(), key=lambda item: item[1].words)
         counted: list[tuple[tuple[object, ...], PassTable]] = []
 
-        def work() -> None:
-            while todo:
-                try:
-                    key, one = todo.pop()  # which no other thread has then
-                except IndexError:
-                    return
-                with suppress(Exception):
-                    counted.append((key, _count(arch, one)))
+        def one_of_them() -> bool:
+            try:
+                key, one = todo.pop()  # which no other thread has then
+            except IndexError:
+                return False
+            with suppress(Exception):
+                counted.append((key, _count(arch, one)))
+            return True
 
-        others = [Thread(target=work, daemon=True) for _ in range(ways - 1)]
-        for thread in others:
-            thread.start()
-        work()
-        for thread in others:
-            thread.join()
+        def work() -> None:
+            while one_of_them():
+                pass
+
+        words, begin = max(1, todo[-1][1].words), perf_counter()
+        one_of_them()
+        seconds_each = (perf_counter() - begin) / words
+        if sum(one.words for _, one in todo) * seconds_each >= PAYING_SECONDS:
+            others = [Thread(target=work, daemon=True) for _ in range(ways - 1)]
+            for thread in others:
+                thread.start()
+            work()
+            for thread in others:
+                thread.join()
         for key, table in counted:
             self._tables[key] = table
             self._bytes += table.nbytes

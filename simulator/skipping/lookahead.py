@@ -25,7 +25,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from simulator.arch.mechanism import Counts, Mechanism, PassCounts, PassMasks
 from simulator.arch.problems import wrong
-from simulator.skipping.masks import RowMasks, tallied
+from simulator.skipping.masks import LaidLater, tallied
 
 DEEPEST_SCAN = 64
 """Windows are scanned by position up to this depth; beyond it the other two kernels, which give the same
@@ -190,10 +190,11 @@ class Lookahead(Mechanism):
         banks = UNLIMITED if self.banks is None else self.banks
         cycles, reads, refused, silent = np.zeros((4, passes), np.int64)
         window = min(depth, positions)
-        if isinstance(masks, RowMasks) and 0 < window <= DEEPEST_OF_ROWS and banks >= window:
+        if isinstance(masks, LaidLater) and 0 < window <= DEEPEST_OF_ROWS and banks >= window:
             nonzeros, needed = np.empty((2, passes), np.int64)
-            rows = (masks.flat, masks.octets, masks.firsts, masks.lanes, masks.start, positions)
-            scan_rows(*rows, window, refill, cycles, reads, silent, nonzeros, needed)
+            rows = masks.rows
+            of_rows = (rows.flat, rows.octets, rows.firsts, masks.lanes, rows.start, positions)
+            scan_rows(*of_rows, window, refill, cycles, reads, silent, nonzeros, needed)
             masks.keep_tally(nonzeros, needed)
             return cycles, reads, refused, silent
         words = np.ascontiguousarray(masks.words)

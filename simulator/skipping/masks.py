@@ -3,63 +3,114 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from simulator.arch.mechanism import Counts, PassMasks, Words
+from simulator.compiling.eight import WORD_BYTES
 
 Bools = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
 
 
-class RowMasks(PassMasks):
-    """Packed rows on lanes, which become words by position only where a mechanism asks for these.
+@dataclass(frozen=True)
+class PackedRows:
+    """Packed rows on lanes: row ``firsts[p] + i`` is lane i of pass p, and bit ``start + k`` its position k.
 
     Attributes
     ----------
     flat : uint8 [rows * octets]
-        Packed rows, one after the other.
+        The rows, one after the other; zeros follow where they have fewer than eight bytes.
     octets : int
         Bytes of a row.
     firsts : int64 [P]
-        The row on lane 0 of each pass.
     start : int
-        The bit of a row that is position 0.
     """
-
-    def __init__(self, packed: Bytes, firsts: Counts, sizes: Counts, lanes: int, start: int, stop: int) -> None:
-        self.__dict__.update(
-            lanes=sizes, recorded=True, tally=None, flat=packed.reshape(-1), octets=packed.shape[1], firsts=firsts,
-            start=start, _shape=(len(sizes), stop - start, _words_of(lanes)),
-        )  # fmt: skip
 
     flat: Bytes
     octets: int
     firsts: Counts
     start: int
+
+
+class LaidLater(PassMasks):
+    """Packed masks, which become words by position only where a mechanism asks for these."""
+
     _shape: tuple[int, int, int]
+
+    def __init__(self, sizes: Counts, lanes: int, positions: int, **kept: Any) -> None:
+        shape = (len(sizes), positions, _words_of(lanes))
+        self.__dict__.update(lanes=sizes, recorded=True, tally=None, _shape=shape, **kept)
 
     @property
     def positions(self) -> int:
         """K."""
         return self._shape[1]
 
+    def keep_tally(self, nonzeros: Counts, needed: Counts) -> None:
+        """Keep what was counted along the way, see `PassMasks.tally`."""
+        self.__dict__["tally"] = (nonzeros, needed)
+
+    @property
+    def rows(self) -> PackedRows:
+        """Each lane's positions as a packed row."""
+        raise NotImplementedError
+
+    def _filled(self, fill: Callable[..., None], flat: Bytes, octets: int, firsts: Counts, start: int) -> Words:
+        words = np.zeros(self._shape, np.uint64)
+        nonzeros, needed = np.empty((2, len(self.lanes)), np.int64)
+        fill(flat, octets, firsts, self.lanes, start, words, nonzeros, needed)
+        self.keep_tally(nonzeros, needed)
+        return words
+
+
+class RowMasks(LaidLater):
+    """Masks whose lanes hold rows, see `rows_on_lanes`."""
+
+    _rows: PackedRows
+
+    @property
+    def rows(self) -> PackedRows:
+        """Each lane's positions as a packed row."""
+        return self._rows
+
     @cached_property
     def words(self) -> Words:
         """See `PassMasks`."""
         from simulator.skipping.mask_kernels import transpose_rows
 
-        words = np.zeros(self._shape, np.uint64)
-        nonzeros, needed = np.empty((2, len(self.lanes)), np.int64)
-        transpose_rows(self.flat, self.octets, self.firsts, self.lanes, self.start, words, nonzeros, needed)
-        self.keep_tally(nonzeros, needed)
-        return words
+        return self._filled(transpose_rows, self.rows.flat, self.rows.octets, self.rows.firsts, self.rows.start)
 
-    def keep_tally(self, nonzeros: Counts, needed: Counts) -> None:
-        """Keep what was counted along the way, see `PassMasks.tally`."""
-        self.__dict__["tally"] = (nonzeros, needed)
+
+class BitMasks(LaidLater):
+    """Masks whose lanes hold bits, see `bits_on_lanes`."""
+
+    _packed: Bytes
+    _bits: int
+    _firsts: Counts
+    _start: int
+
+    @cached_property
+    def words(self) -> Words:
+        """See `PassMasks`."""
+        from simulator.skipping.mask_kernels import gather_bits
+
+        return self._filled(gather_bits, self._packed.reshape(-1), self._packed.shape[1], self._firsts, self._start)
+
+    @cached_property
+    def rows(self) -> PackedRows:
+        """Each lane's positions as a packed row."""
+        from simulator.skipping.row_kernels import turn
+
+        flat, octets = _a_word_at_least(self._packed), self._packed.shape[1]
+        words = np.empty((self._bits, _words_of(self.positions)), np.uint64)
+        turn(flat, octets, self._start, self.positions, self._bits, words)
+        turned = words.astype("<u8", copy=False).view(np.uint8)
+        return PackedRows(turned.reshape(-1), turned.shape[1], self._firsts, 0)
 
 
 def rows_on_lanes(
@@ -98,10 +149,11 @@ def rows_on_lanes(
     rows, stop = _checked(packed, bits, lanes)[0], bits if stop is None else stop
     _check_range(start, stop, bits)
     firsts, sizes = _cut(rows, lanes, rows if group is None else group)
-    return RowMasks(packed, firsts, sizes, lanes, start, stop)
+    kept = PackedRows(_a_word_at_least(packed), packed.shape[1], firsts, start)
+    return RowMasks(sizes, lanes, stop - start, _rows=kept)
 
 
-def bits_on_lanes(packed: Bytes, bits: int, lanes: int, start: int = 0, stop: int | None = None) -> PassMasks:
+def bits_on_lanes(packed: Bytes, bits: int, lanes: int, start: int = 0, stop: int | None = None) -> BitMasks:
     """Lay bits on lanes; positions are the rows.
 
     Bit ``p * lanes + i`` is lane i of pass p, and the last pass may be short. That is dW and dU, whose lanes
@@ -120,7 +172,7 @@ def bits_on_lanes(packed: Bytes, bits: int, lanes: int, start: int = 0, stop: in
 
     Returns
     -------
-    PassMasks
+    BitMasks
         words uint64 [P, stop - start, ceil(lanes / 64)].
 
     Raises
@@ -128,13 +180,11 @@ def bits_on_lanes(packed: Bytes, bits: int, lanes: int, start: int = 0, stop: in
     ValueError
         Where shapes, dtype, range or counts are not as stated.
     """
-    from simulator.skipping.mask_kernels import gather_bits
-
     rows = _checked(packed, bits, lanes)[0]
     stop = rows if stop is None else stop
     _check_range(start, stop, rows)
     firsts, sizes = _cut(bits, lanes, bits)
-    return _filled(gather_bits, packed, firsts, sizes, lanes, start, stop)
+    return BitMasks(sizes, lanes, stop - start, _packed=packed, _bits=bits, _firsts=firsts, _start=start)
 
 
 def from_bools(mask: Bools) -> PassMasks:
@@ -202,19 +252,10 @@ def lane_words(lanes: Counts, words: int) -> Words:
     return np.where(used == 64, ones, partial)
 
 
-def _filled(
-    fill: Callable[..., None],
-    packed: Bytes,
-    firsts: Counts,
-    sizes: Counts,
-    lanes: int,
-    start: int,
-    stop: int,
-) -> PassMasks:
-    words = np.zeros((len(sizes), stop - start, _words_of(lanes)), np.uint64)
-    nonzeros, needed = np.empty((2, len(sizes)), np.int64)
-    fill(packed.reshape(-1), packed.shape[1], firsts, sizes, start, words, nonzeros, needed)
-    return PassMasks(words, sizes, tally=(nonzeros, needed))
+def _a_word_at_least(packed: Bytes) -> Bytes:
+    """All bytes one after the other, and zeros behind fewer than eight, which kernels load at once."""
+    flat = packed.reshape(-1)
+    return flat if flat.size >= WORD_BYTES else np.append(flat, np.zeros(WORD_BYTES - flat.size, np.uint8))
 
 
 def _words_of(lanes: int) -> int:

@@ -92,7 +92,7 @@ def test_threads_count_what_one_thread_counts(
     arch = machine(array={"rows": rows, "columns": 3}, skipping=mechanism)
     many, one = PassCache(threads=3), PassCache(threads=1)
     wanted = [passes.Wanted(alike, tile_k, (rows, 3)) for alike in groups(lowered(network))]
-    with mock.patch.object(passes, "PAYING_WORDS", 0):
+    with mock.patch.object(passes, "PAYING_SECONDS", 0):
         many.prepare(arch, wanted)
     with mock.patch.object(passes, "_count", side_effect=AssertionError("counted again")):
         ours = [many.tables(arch, w.products, w.tile_k, w.shape) for w in wanted]
@@ -121,7 +121,7 @@ def test_a_mask_that_a_thread_cannot_count_is_refused_by_the_caller() -> None:
     arch = machine(skipping={"mechanism": "structured", "n": 1, "m": 4})
     alike = list(groups(lowered({**NETWORK, "density": 1.0})))
     cache = PassCache(threads=2)
-    with mock.patch.object(passes, "PAYING_WORDS", 0):
+    with mock.patch.object(passes, "PAYING_SECONDS", 0):
         cache.prepare(arch, [passes.Wanted(one, one[0].k, (4, 4)) for one in alike])
     dh = next(one for one in alike if one[0].name == "dh")
     with pytest.raises(InputError, match="dh, time step"):

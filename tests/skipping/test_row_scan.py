@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 
 import numpy as np
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from simulator.arch import PassCounts, PassMasks
+from simulator.skipping import row_kernels
 from simulator.skipping.lookahead import Lookahead
-from simulator.skipping.masks import rows_on_lanes, tallied
+from simulator.skipping.masks import LaidLater, bits_on_lanes, rows_on_lanes, tallied
 from simulator.skipping.row_kernels import DEEPEST
 
 Bools = npt.NDArray[np.bool_]
@@ -63,10 +65,40 @@ def test_a_single_value_far_away_is_found(first: int, refill: int | None) -> Non
     assert_same(mask, 2, None, (0, 200), Lookahead(depth=DEEPEST, refill=refill))
 
 
-def test_rows_are_not_laid_by_position_for_a_window() -> None:
+@given(st.data())
+def test_bits_count_as_words_do(data: st.DataObject) -> None:
+    rows, bits = data.draw(st.integers(1, 150)), data.draw(st.integers(1, 600))
+    density, seed = data.draw(st.sampled_from([0.02, 0.2, 0.9])), data.draw(st.integers(0, 2**32 - 1))
+    packed = np.packbits(np.random.default_rng(seed).random((rows, bits)) < density, axis=1, bitorder="little")
+    start = data.draw(st.integers(0, rows - 1))
+    cut = (start, data.draw(st.integers(start, rows)))
+    lanes, law = data.draw(st.sampled_from([1, 3, 16, 32, 33, 70])), data.draw(laws())
+    turned, laid = bits_on_lanes(packed, bits, lanes, *cut), bits_on_lanes(packed, bits, lanes, *cut)
+    by_row, by_position = law.count(turned), law.count(PassMasks(laid.words, laid.lanes))
+    for field in fields(PassCounts):
+        np.testing.assert_array_equal(getattr(by_row, field.name), getattr(by_position, field.name), err_msg=field.name)
+    np.testing.assert_array_equal(tallied(turned), tallied(laid))
+
+
+@pytest.mark.parametrize("lay", [rows_on_lanes, bits_on_lanes])
+@pytest.mark.parametrize("depth", [DEEPEST, DEEPEST + 1])
+def test_the_plain_form_of_the_kernel_counts_alike(lay: Callable[..., LaidLater], depth: int) -> None:
+    packed = np.packbits(np.random.default_rng(depth).random((21, 90)) < 0.1, axis=1, bitorder="little")
+    law = Lookahead(depth=depth, refill=5)
+    ours = law.count(lay(packed, 90, 4))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("scan_rows", "turn"):
+            patch.setattr(row_kernels, name, getattr(row_kernels, name).function)
+        plain = law.count(lay(packed, 90, 4))
+    for field in fields(PassCounts):
+        np.testing.assert_array_equal(getattr(ours, field.name), getattr(plain, field.name), err_msg=field.name)
+
+
+@pytest.mark.parametrize("lay", [rows_on_lanes, bits_on_lanes])
+def test_masks_are_not_laid_by_position_for_a_window(lay: Callable[..., LaidLater]) -> None:
     mask = np.random.default_rng(1).random((40, 90)) < 0.2
-    rows = rows_on_lanes(np.packbits(mask, axis=1, bitorder="little"), 90, 32)
-    counts = Lookahead(depth=16, refill=16).count(rows)
+    masks = lay(np.packbits(mask, axis=1, bitorder="little"), 90, 32)
+    counts = Lookahead(depth=16, refill=16).count(masks)
     assert counts.executed.sum() == mask.sum()
-    assert "words" not in vars(rows)
-    assert rows.words.shape == (2, 90, 1)
+    assert "words" not in vars(masks)
+    assert masks.words.shape == (len(masks.lanes), masks.positions, 1)
