@@ -208,6 +208,7 @@ class _Known:
     """What of planning a structure on a machine depends on no mask, once it was found."""
 
     def __init__(self) -> None:
+        self.reads_no_mask: dict[Name, bool] = {}
         self.problems: dict[Name, TilingProblem] = {}
         self.tilings: dict[Name, Tilings] = {}
         self.costs: dict[Name, list[PassCost]] = {}
@@ -381,8 +382,12 @@ class _SystemPlanner:
 
     def _reads_no_mask(self, name: Name) -> bool:
         """Whether the bytes of a product's operands and results are the same at each step."""
-        product, skip = self.typical(name), self.traffic.skip
-        return skip.tiles_are_alike(product) and skip.stores_are_alike(product)
+        known = self.known.reads_no_mask.get(name)
+        if known is None:
+            product, skip = self.typical(name), self.traffic.skip
+            known = skip.tiles_are_alike(product) and skip.stores_are_alike(product)
+            self.known.reads_no_mask[name] = known
+        return known
 
     def _problem(self, name: Name) -> TilingProblem:
         """What a product's tiling depends on but for the array's cycles and the length of the pauses that it fills."""
