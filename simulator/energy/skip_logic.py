@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -84,8 +85,7 @@ class LaneParts:
         return 100 * (self.total / self.dense - 1)
 
 
-@dataclass(frozen=True)
-class SkipLogicRow:
+class SkipLogicRow(NamedTuple):
     """A synthesised lane: `banks` None is unlimited."""
 
     depth: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -26,8 +25,7 @@ Int64s = npt.NDArray[np.int64]
 NOT_TILED = Tiling(1, 1, 1, "mnk", 1, 1)
 
 
-@dataclass(frozen=True)
-class Mapped:
+class Mapped(NamedTuple):
     """Products that differ in their time step alone, with their tiling and passes.
 
     Attributes

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from threading import Thread
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -267,8 +267,7 @@ class PassCache:
             self._bytes += table.nbytes
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """Products that are alike, and how their passes shall be cut: what `PassCache.tables` takes."""
 
     products: Sequence[Product]

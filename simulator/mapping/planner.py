@@ -68,8 +68,7 @@ def plan(arch: Architecture, workload: Workload, cache: PassCache | None = None)
     return _SystemPlanner(arch, workload, cache).plan()
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """What the planner chose among for a product; all time steps of a serial product share one choice.
 
     Attributes

@@ -6,7 +6,7 @@ Products that are alike (the time steps of a serial product) are prepared togeth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,7 @@ from simulator.workload import Product
 Int64s = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Pauses:
+class Pauses(NamedTuple):
     """What the order of products needs of a chain's products.
 
     Attributes

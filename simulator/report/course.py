@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from typing import NamedTuple
 
 from traces import Trace
 
@@ -14,8 +15,7 @@ FROM_CURVE = "the last point of the training curve"
 FROM_LAST_STEP = "the last recorded step"
 
 
-@dataclass(frozen=True)
-class GradientZeros:
+class GradientZeros(NamedTuple):
     """Zeros in the gate gradients of a recorded step: all recorded layers, real time steps only."""
 
     step: int

@@ -5,8 +5,7 @@ Every sentence is put together from the report's own numbers, so it is true of a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -31,8 +30,7 @@ NAMED = 3  # at most so many components or parts are named in a sentence
 DOES_NOT_SHRINK = 0.995  # of the twin's energy
 
 
-@dataclass(frozen=True)
-class TimePart:
+class TimePart(NamedTuple):
     """A part of the run's cycles that has one reason.
 
     Attributes
@@ -51,8 +49,7 @@ class TimePart:
     share: float
 
 
-@dataclass(frozen=True)
-class Limiter:
+class Limiter(NamedTuple):
     """What keeps the machine from gaining more, or what the sentence says of it.
 
     Attributes

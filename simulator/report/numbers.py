@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LARGEST_IN_FULL = 10**10  # larger counts are scaled, so that no column of a report overflows
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(NamedTuple):
     """A unit, and how many base units one of it is."""
 
     name: str

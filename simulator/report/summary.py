@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from simulator.arch import Architecture
 from simulator.energy import AreaReport
@@ -181,8 +180,7 @@ def remarks(report: Report) -> list[str]:
     return said
 
 
-@dataclass(frozen=True)
-class SlotUse:
+class SlotUse(NamedTuple):
     """What became of a share of the array's MAC slots while the array ran."""
 
     name: str
@@ -217,8 +215,7 @@ def slot_uses(report: Report, product: str | None = None) -> list[SlotUse]:
     return [*uses, SlotUse(rest, max(0, every - sum(use.slots for use in uses)))]
 
 
-@dataclass(frozen=True)
-class CycleRow:
+class CycleRow(NamedTuple):
     """A line of the table of cycles: array cycles of products, or stalled ones.
 
     Attributes
@@ -293,8 +290,7 @@ def _cycles(report: Report) -> dict[tuple[str, str], tuple[int, int]]:
     return sums | {(STALLED, reason): (cycles, 0) for reason, cycles in report.stalls.items()}
 
 
-@dataclass(frozen=True)
-class LayerRow:
+class LayerRow(NamedTuple):
     """A line of the table of layers.
 
     Attributes
@@ -339,8 +335,7 @@ def _layer_cycles(activity: Activity) -> dict[str, int]:
     return sums
 
 
-@dataclass(frozen=True)
-class TrainingRow:
+class TrainingRow(NamedTuple):
     """A line of the table of a whole training.
 
     Attributes
@@ -390,8 +385,8 @@ def training_rows(training: Training) -> list[TrainingRow]:
     rows.append(whole)
     per_epoch, epochs = training.course.steps_per_epoch, training.epochs
     if per_epoch is not None and epochs:
-        mean = replace(whole, name="mean epoch", steps=per_epoch, recorded_steps=None)
-        rows.append(replace(mean, time_us=whole.time_us / epochs, energy_pj=whole.energy_pj / epochs))
+        mean = whole._replace(name="mean epoch", steps=per_epoch, recorded_steps=None)
+        rows.append(mean._replace(time_us=whole.time_us / epochs, energy_pj=whole.energy_pj / epochs))
     return rows
 
 
@@ -416,8 +411,7 @@ def training_range(training: Training) -> str | None:
     )
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(NamedTuple):
     """A quantity here and on the dense twin; the twin's is None without one."""
 
     name: str

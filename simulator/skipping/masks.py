@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +16,7 @@ Bools = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class PackedRows:
+class PackedRows(NamedTuple):
     """Packed rows on lanes: row ``firsts[p] + i`` is lane i of pass p, and bit ``start + k`` its position k.
 
     Attributes
