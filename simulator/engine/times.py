@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from simulator.engine.invariants import InvariantError, check_moments, require
 from simulator.mapping import Plan
 from simulator.mapping.plan import NONE
 
@@ -36,8 +37,11 @@ STALLS = (
 UNITS = ("dram", "array", "vector_unit")
 
 
-class DeadlockError(RuntimeError):
+class DeadlockError(InvariantError):
     """Nothing can happen any more, but the step is not done; says who waits on what."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__("no_deadlock", found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +173,16 @@ class StepTimes:
 
 
 def summarize(plan: Plan, moments: Moments, events: int = 0, window: Window | None = None) -> StepTimes:
-    """Derive a step's times from what an engine measured, and what each unit did when within a window of cycles."""
+    """Derive a step's times from what an engine measured, and what each unit did when within a window of cycles.
+
+    Raises
+    ------
+    InvariantError
+        If what was measured cannot be: a bug.
+    """
     from simulator.engine.kernels import charge_stalls
 
+    check_moments(plan, moments)
     first = np.array([p.first_job for p in plan.products], dtype=np.int64)
     last = np.array([p.last_job for p in plan.products], dtype=np.int64)
     stalls = np.zeros((len(plan.products), len(STALLS)), dtype=np.int64)
@@ -193,7 +204,7 @@ def summarize(plan: Plan, moments: Moments, events: int = 0, window: Window | No
         moments.loaded,
         stalls,
     )
-    assert at_once, "a job starts as soon as all that it needs is there"
+    require("jobs_start_at_once", at_once, "a job waits longer than for what it needs, or not as long")
     intervals, history = tuple[Interval, ...](), History()
     if window is not None:
         from simulator.engine.history import intervals_and_history
