@@ -146,10 +146,22 @@ def _of_one_type(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def frame(axes: Sequence[str], rows: Sequence[Row]) -> pd.DataFrame:
-    """Give the rows as a data frame with the columns of the CSV; what is empty there is missing here."""
+    """Give the rows as a data frame with the columns of the CSV; what is empty there is missing here.
+
+    Whole numbers beside missing cells are floats, as pandas has it, unless no float holds one of them.
+    """
     import pandas as pd
 
-    return pd.DataFrame.from_records(
-        [{name: value for name, value in row.items() if value is not None} for row in rows],
-        columns=columns(axes, rows),
+    names = columns(axes, rows)
+    made = pd.DataFrame.from_records(
+        [{name: value for name, value in row.items() if value is not None} for row in rows], columns=names
     )
+    for name in names:
+        cells = [row.get(name) for row in rows]
+        if any(type(cell) is int and int(float(cell)) != cell for cell in cells) and _all_whole(cells):
+            made[name] = pd.array(cells, dtype="Int64")
+    return made
+
+
+def _all_whole(cells: Sequence[Cell]) -> bool:
+    return all(cell is None or type(cell) is int for cell in cells)
