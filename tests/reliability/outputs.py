@@ -36,21 +36,8 @@ axes:
   skipping.depth: [2, 4]
 """
 TEXT = "".join(f"{number} lines of text, {number * number} letters. " for number in range(400))
-RECORDING = "--layers 1 --hidden 16 --sequence 8 --batch 4 --steps 6 --record-every 2 --quiet".split()
-    "--layers",
-    "1",
-    "--hidden",
-    "16",
-    "--sequence",
-    "8",
-    "--batch",
-    "4",
-    "--steps",
-    "6",
-    "--record-every",
-    "2",
-    "--quiet",
-]
+SIZES = ["--layers", "1", "--hidden", "16", "--sequence", "8", "--batch", "4"]
+RECORDING = [*SIZES, "--steps", "6", "--record-every", "2", "--quiet"]
 INPUTS = ["--arch", "machine.yaml", "--trace", "b.npz"]
 COMMANDS: dict[str, Sequence[Sequence[str]]] = {
     "simulate": [
