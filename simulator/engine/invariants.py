@@ -241,10 +241,11 @@ def _check_slots(arch: Architecture, plan: Plan, counts: Int64s, cycles: Int64s,
     skipping, mpl = arch.skipping, arch.skipping.macs_per_lane
     used = counts[:, [Count.MACS_EXECUTED, Count.MACS_GATED]].sum(axis=1)
     used += counts[:, Count.SLOTS_IMBALANCE : Count.SLOTS_REFILL + 1].sum(axis=1)
-    offered = cycles * (arch.array.rows * arch.array.columns * mpl * arch.arrays)
-    told = "{product}: {used:,} slots executed, gated or idle; {right:,} {what}"
+    # In floats, for this is more than any count: an array's slots in cycles that stand for few MACs overflow first.
+    offered = cycles * float(arch.array.rows * arch.array.columns * mpl * arch.arrays) * (1 + 1e-12)
+    told = "{product}: {used:,} slots executed, gated or idle; {right:,.0f} {what}"
 
-    def say(right: Int64s, what: str) -> Callable[[int], str]:
+    def say(right: npt.NDArray[Any], what: str) -> Callable[[int], str]:
         return lambda p: told.format(product=product(p), used=used[p], right=right[p], what=what)
 
     if isinstance(skipping, TileMechanism):

@@ -109,13 +109,13 @@ def most_of(arch: Architecture, product: Product, sizes: Iterable[int]) -> int:
     k_tiles = max(1, 1 if arch.ideal_memory else k)
     passes = down * across * k_tiles
     # A pass takes no longer than its positions one after the other, and what it takes to begin and end.
-    ends = 2 + sum(getattr(mechanism, name) for name in type(mechanism).model_fields if name.endswith("_cycles"))
+    ends: int = 2 + sum(getattr(mechanism, name) for name in type(mechanism).model_fields if name.endswith("_cycles"))
     ends += getattr(mechanism, "m", 0)  # the rest of a group, which `structured` fills up
     law = (m * n * k if tiled else down * across * k) + passes * ends
     array = law + passes * arch.array.pass_overhead_cycles
     lanes = (mechanism.slots_per_cycle or 1) * law if tiled else m * n * (k + k_tiles * ends) * mechanism.macs_per_lane
     bits = (m * k * n + m * k + k * n + m * n * k_tiles) * max(operand, total)
-    most = array + lanes + bits + values * total
+    most: int = array + lanes + bits + values * total
     if not arch.ideal_memory:
         most += _memory(arch, (m, k, n, values), passes, k_tiles, array)
     most *= chips

@@ -32,7 +32,7 @@ from simulator.engine import INVARIANTS, InvariantError
 from traces import InputError, synthetic_trace
 
 R = TypeVar("R")
-RUNS = 1500
+RUNS = 1000
 TIMED = ("zero_skip", "staged_window", "dense")
 TIMES = 5
 
