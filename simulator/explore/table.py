@@ -157,11 +157,7 @@ def frame(axes: Sequence[str], rows: Sequence[Row]) -> pd.DataFrame:
         [{name: value for name, value in row.items() if value is not None} for row in rows], columns=names
     )
     for name in names:
-        cells = [row.get(name) for row in rows]
-        if any(type(cell) is int and int(float(cell)) != cell for cell in cells) and _all_whole(cells):
-            made[name] = pd.array(cells, dtype="Int64")
+        whole = [cell for row in rows if (cell := row.get(name)) is None or type(cell) is int]
+        if len(whole) == len(rows) and any(cell is not None and int(float(cell)) != cell for cell in whole):
+            made[name] = pd.array(whole, dtype="Int64")
     return made
-
-
-def _all_whole(cells: Sequence[Cell]) -> bool:
-    return all(cell is None or type(cell) is int for cell in cells)

@@ -7,10 +7,13 @@ MODEL.md, "How large a step may be", derives the bound; a property test holds it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
 
 from simulator.arch import Architecture, TileMechanism
-from simulator.mapping.passes import pass_shapes
 from simulator.workload import Product, Workload
 from traces.errors import InputError
 
@@ -22,10 +25,33 @@ _COUNTS_BYTES = 72
 """Of a pass: nine counts."""
 _STORED_BYTES = 9
 """Of an element in the largest format: a value of 32 bits, a place or a run of 16 bits, and its share of counts."""
-
-
 _CLOCK_BITS = 18
 """At the level `timing` cycles are multiplied by frequencies, of at most so many bits once they are reduced."""
+
+
+class Shape(NamedTuple):
+    """What the bound of a product depends on.
+
+    Attributes
+    ----------
+    m, k, n : int
+    values : int
+        That its epilogue loads, works on and stores.
+    recorded : bool
+        Whether its skip operand has a mask.
+    """
+
+    m: int
+    k: int
+    n: int
+    values: int
+    recorded: bool
+
+    @classmethod
+    def of(cls, product: Product) -> Shape:
+        """Take it out of a product."""
+        values = product.epilogue[:-1]
+        return cls(product.m, product.k, product.n, sum(v for v in values if v), product.mask is not None)
 
 
 def require_int64(arch: Architecture, workload: Workload) -> None:
@@ -37,75 +63,70 @@ def require_int64(arch: Architecture, workload: Workload) -> None:
         With the bound; or if masks and counts of a product's passes would take more memory than `MOST_BYTES`.
     """
     products = workload.products
-    if not products:
-        return
-    _require_memory(arch, workload)
-    largest = workload.structure.kept("largest sizes", lambda: [max(column) for column in _sizes(products)])
-    typical = products[0]
-    if most_of(arch, typical, largest) * len(products) < MOST:
-        return
-    each = [
-        most_of(arch, product, sizes)
-        for product, sizes in zip(products, zip(*_sizes(products), strict=True), strict=True)
-    ]
-    most = sum(each)
-    if most >= MOST:
-        at = each.index(max(each))
-        p = products[at]
+    shapes = workload.structure.kept("shapes of products", lambda: tuple(Counter(map(Shape.of, products)).items()))
+    most, size_bytes = _bounds(_Machine(arch, arch.digest), shapes)
+    if size_bytes > MOST_BYTES:
+        worst = max(products, key=lambda p: bytes_of(arch, Shape.of(p)))
         raise InputError.of(
             f"step {workload.step} on machine {arch.name}",
-            f"{p.layer} {p.name} of {p.m:,} x {p.k:,} x {p.n:,}, with which a count or a time might reach "
-            f"2^{most.bit_length()}",
+            f"{_told(worst)}, whose passes take {size_bytes:,} bytes",
+            f"products whose passes take at most {MOST_BYTES:,} bytes of memory",
+            "smaller layers, or an array of fewer rows",
+        )
+    if most >= MOST:
+        worst = max(products, key=lambda p: most_of(arch, Shape.of(p)))
+        raise InputError.of(
+            f"step {workload.step} on machine {arch.name}",
+            f"{_told(worst)}, with which a count or a time might reach 2^{most.bit_length()}",
             "a step whose counts and times stay below 2^62 for sure, so that 64 bits hold them",
             "fewer sequences or smaller layers" + ("" if arch.ideal_memory else "; or a quicker memory"),
         )
 
 
-def _require_memory(arch: Architecture, workload: Workload) -> None:
-    """Refuse a product whose passes would fill the memory: a header can name any size in a few bytes."""
-    largest: dict[tuple[int, int, int, bool], Product] = workload.structure.kept(
-        "largest shapes", lambda: {(p.m, p.k, p.n, p.mask is None): p for p in workload.products}
-    )
-    for (m, k, n, unrecorded), product in largest.items():
-        rows, columns = pass_shapes(arch, product)[0]
-        tables = -(-m // rows) * (-(-n // columns) if isinstance(arch.skipping, TileMechanism) else 1)
+def _told(product: Product) -> str:
+    return f"{product.layer} {product.name} of {product.m:,} x {product.k:,} x {product.n:,}"
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """A machine that is compared by its digest, which does not change while it lives."""
+
+    arch: Architecture = field(compare=False)
+    digest: str
+
+
+@lru_cache(maxsize=1 << 10)
+def _bounds(machine: _Machine, shapes: Sequence[tuple[Shape, int]]) -> tuple[int, int]:
+    """The bound of a step with so many products of each shape, and the most bytes of one of them."""
+    most = sum(many * most_of(machine.arch, shape) for shape, many in shapes)
+    return most, max((bytes_of(machine.arch, shape) for shape, _ in shapes), default=0)
+
+
+def _pass_shapes(arch: Architecture, shape: Shape) -> list[tuple[int, int]]:
+    """Rows and columns of outputs that a pass may work on."""
+    own = (arch.array.rows, arch.array.columns)
+    found = [arch.skipping.pass_shape(*one) for one in (own, *arch.array.shapes)]
+    return [(rows or shape.m, columns or shape.n) for rows, columns in found]
+
+
+def bytes_of(arch: Architecture, shape: Shape) -> int:
+    """Bound the memory that counting a product takes: a header can name any size in a few bytes."""
+    tiled, sizes = isinstance(arch.skipping, TileMechanism), []
+    for rows, columns in _pass_shapes(arch, shape):
+        tables = -(-shape.m // rows) * (-(-shape.n // columns) if tiled else 1)
         # An operand without a record is counted as two passes full of ones.
-        size_bytes = _COUNTS_BYTES * tables + (2 * k * -(-rows // 64) * 8 if unrecorded else 0)
-        if size_bytes > MOST_BYTES:
-            raise InputError.of(
-                f"step {workload.step} on machine {arch.name}",
-                f"{product.layer} {product.name} of {m:,} x {k:,} x {n:,}, whose passes take {size_bytes:,} bytes",
-                f"products whose passes take at most {MOST_BYTES:,} bytes of memory",
-                "smaller layers, or an array of fewer rows",
-            )
+        sizes.append(_COUNTS_BYTES * tables + (0 if shape.recorded else 2 * shape.k * -(-rows // 64) * 8))
+    return max(sizes)
 
 
-def _sizes(products: Iterable[Product]) -> tuple[list[int], ...]:
-    """M, K, N and the values of the epilogue, of each product."""
-    rows = [(p.m, p.k, p.n, sum(v for v in p.epilogue[:-1] if v)) for p in products]
-    m, k, n, values = (list(column) for column in zip(*rows, strict=True))
-    return m, k, n, values
-
-
-def most_of(arch: Architecture, product: Product, sizes: Iterable[int]) -> int:
-    """Bound every count, time and intermediate result of a product of some sizes on all chips.
-
-    Parameters
-    ----------
-    arch : Architecture
-    product : Product
-        For the shapes of its passes, which are the machine's.
-    sizes : (m, k, n, values)
-        Values that its epilogue loads, works on and stores.
-    """
-    m, k, n, values = sizes
+def most_of(arch: Architecture, shape: Shape) -> int:
+    """Bound every count, time and intermediate result of a product of a shape on all chips."""
+    m, k, n, values, _ = shape
     mechanism, chips = arch.skipping, arch.chips.count
     operand, total = arch.precision.operand_bits, arch.precision.accumulator_bits
     tiled = isinstance(mechanism, TileMechanism)
-    shapes = [(min(rows, m), min(columns, n)) for rows, columns in pass_shapes(arch, product)]
-    down, across = max(-(-m // r) for r, _ in shapes), max(-(-n // c) for _, c in shapes)
-    if tiled:  # whose passes may be of other sizes for another product
-        down, across = m, n
+    passes_of = _pass_shapes(arch, shape)
+    down, across = max(-(-m // rows) for rows, _ in passes_of), max(-(-n // columns) for _, columns in passes_of)
     k_tiles = max(1, 1 if arch.ideal_memory else k)
     passes = down * across * k_tiles
     # A pass takes no longer than its positions one after the other, and what it takes to begin and end.
@@ -117,7 +138,7 @@ def most_of(arch: Architecture, product: Product, sizes: Iterable[int]) -> int:
     bits = (m * k * n + m * k + k * n + m * n * k_tiles) * max(operand, total)
     most: int = array + lanes + bits + values * total
     if not arch.ideal_memory:
-        most += _memory(arch, (m, k, n, values), passes, k_tiles, array)
+        most += _memory(arch, shape, passes, k_tiles, array)
     most *= chips
     if chips > 1:
         gradient_bytes = m * n * (total // 8 + 4)  # with the place of each row
@@ -125,9 +146,9 @@ def most_of(arch: Architecture, product: Product, sizes: Iterable[int]) -> int:
     return most
 
 
-def _memory(arch: Architecture, sizes: tuple[int, int, int, int], passes: int, k_tiles: int, array: int) -> int:
+def _memory(arch: Architecture, shape: Shape, passes: int, k_tiles: int, array: int) -> int:
     """Bound bytes and times of a machine with a memory system."""
-    m, k, n, values = sizes
+    m, k, n, values, _ = shape
     memory, width = arch.system, max(arch.precision.operand_bits, arch.precision.accumulator_bits)
     formats = memory.formats
     encoded = {formats.skip, formats.skip_on_chip} != {"dense"}

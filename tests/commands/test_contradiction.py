@@ -210,3 +210,23 @@ def test_price_that_no_float_holds_is_the_tables_fault(folder: Path) -> None:
     (folder / "prices.yaml").write_text(re.sub(r"pj: [0-9.e+-]+", "pj: 1.0e+308", text), encoding="utf-8")
     with pytest.raises(InputError, match=r"1\.8e308"):
         simulate("sound.yaml", "t.npz")
+
+
+def test_search_goes_on_and_tells_no_number_of_a_failed_trial(
+    folder: Path,
+    fault: Callable[[], None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("optuna", reason="needs skipstone[search]")
+    text = "name: s\narchs: [sound.yaml, broken.yaml]\ntraces: [t.npz]\n"
+    (folder / "space.yaml").write_text(text, encoding="utf-8")
+    fault()
+    words = ["search", "space.yaml", "--out", "found", "--trials", "2", "--sampler", "random", "--workers", "1"]
+    code, out, err = call([*words, "--quiet"], capsys, monkeypatch)
+    assert code == 1
+    assert err.count("1 point: the model contradicts itself") == 1
+    assert "1 left out" in out
+    rows = [line.split(",") for line in (folder / "found" / "results.csv").read_text(encoding="utf-8").splitlines()]
+    told = {row[4]: (row[1], row[3]) for row in rows[1:]}
+    assert told == {"sound": ("yes", "ok"), "broken": ("no", "failed")}

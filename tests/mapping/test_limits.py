@@ -18,7 +18,7 @@ from plain.cases import MECHANISMS, SHAPED_ARRAYS, SYSTEMS, TIMING_SYSTEMS, mach
 
 from simulator.engine import compiled
 from simulator.mapping import COUNTS, Count, Plan, plan
-from simulator.mapping.limits import MOST, most_of, require_int64
+from simulator.mapping.limits import MOST, Shape, most_of, require_int64
 from simulator.report.tables import to_csv
 from simulator.run import simulate
 from simulator.workload import Product, lower
@@ -44,7 +44,7 @@ TWO_SIDED = st.sampled_from(
 
 
 def bound_of(arch: Any, products: tuple[Product, ...]) -> int:
-    return sum(most_of(arch, p, (p.m, p.k, p.n, sum(v or 0 for v in p.epilogue[:-1]))) for p in products)
+    return sum(most_of(arch, Shape.of(p)) for p in products)
 
 
 def numbers_of(p: Plan) -> dict[str, int]:
@@ -109,7 +109,7 @@ def dense_trace(path: Path, inputs: int, outputs: int, sequences: int = 1) -> Pa
 @pytest.mark.parametrize("changes", [{}, {"memory": {}}, {"skipping": {"mechanism": "gated"}}])
 def test_step_that_would_fill_the_memory_is_refused_before_it_does(changes: dict[str, Any], tmp_path: Path) -> None:
     path = dense_trace(tmp_path / "t.npz", 2**31 - 1, 2**31 - 1)
-    with pytest.raises(InputError, match=r"d dx of 1 x 2,147,483,647 x 2,147,483,647, whose passes take 34,.* bytes"):
+    with pytest.raises(InputError, match=r"d dW of 2,147,483,647 x 1 x 2,147,483,647, whose passes take 38,.* bytes"):
         simulate(machine(**changes), path)
 
 
