@@ -37,7 +37,7 @@ bench: $(TORCH_VENV)/installed-torch
 reliability: $(VENV)/installed-dev
 	PYTHONPATH=tests $(BIN)/python -m reliability
 
-# Figures of "Silent wrongness": random runs, faults put in, the time of checks, outputs in other surroundings. Some 15 minutes.
+# Figures of "Silent wrongness": random runs, faults put in, the time of checks, outputs in other surroundings. Some 5 minutes.
 invariants: $(VENV)/installed-dev
 	$(ONE_THREAD) PYTHONPATH=tests $(BIN)/python -m reliability.invariants
 

@@ -32,7 +32,7 @@ from simulator.engine import INVARIANTS, InvariantError
 from traces import InputError, synthetic_trace
 
 R = TypeVar("R")
-RUNS = 1000
+RUNS = 250
 TIMED = ("zero_skip", "staged_window", "dense")
 TIMES = 5
 

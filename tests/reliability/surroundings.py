@@ -17,7 +17,6 @@ from reliability.outputs import digests
 ROOT = Path(__file__).parents[2]
 FIXED = {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 SURROUNDINGS: dict[str, dict[str, str]] = {
-    "another_hash_seed": {"PYTHONHASHSEED": "1"},
     "random_hash_seed": {"PYTHONHASHSEED": "random"},
     "two_threads_of_numba": {"NUMBA_NUM_THREADS": "2"},
     "two_threads_of_blas": {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"},
@@ -25,7 +24,6 @@ SURROUNDINGS: dict[str, dict[str, str]] = {
     "decimal_comma": {"LC_ALL": "de_DE.UTF-8", "SKIPSTONE_HOST": "foreign"},
     "turkish": {"LC_ALL": "tr_TR.UTF-8", "SKIPSTONE_HOST": "foreign"},
     "another_time_zone": {"TZ": "Pacific/Kiritimati"},
-    "optimised_python": {"PYTHONOPTIMIZE": "1"},
 }
 ALL_AT_ONCE = {
     "PYTHONHASHSEED": "1",
