@@ -24,7 +24,7 @@ import simulator.engine.times as times
 import simulator.run as walk
 from reliability.broken_runs import FAULTS
 from reliability.outputs import COMMANDS
-from reliability.promises import keep
+from reliability.promises import FIGURES, keep
 from reliability.silent_wrongness import INVARIANTS_HOLD, SAME_BYTES
 from reliability.surroundings import SURROUNDINGS, differing, made, with_locale
 from simulator.arch import load_arch
@@ -151,6 +151,7 @@ def surroundings(folder: Path) -> dict[str, int]:
 def main() -> None:
     """Find all figures, and keep them."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    FIGURES.mkdir(exist_ok=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
