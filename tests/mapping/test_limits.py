@@ -61,7 +61,7 @@ def numbers_of(p: Plan) -> dict[str, int]:
     return {**found, "slots": int(slots)}
 
 
-@settings(max_examples=15, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=10, phases=(Phase.explicit, Phase.generate))
 @given(networks(), SHAPED_ARRAYS, MECHANISMS, st.one_of(st.just("ideal"), SYSTEMS, TIMING_SYSTEMS))
 def test_bound_holds_for_all_that_comes_of_random_machines(network, array, skipping, memory):
     with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +73,7 @@ def test_bound_holds_for_all_that_comes_of_random_machines(network, array, skipp
         assert number <= most, name
 
 
-@settings(max_examples=10, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=6, phases=(Phase.explicit, Phase.generate))
 @given(networks(), TWO_SIDED, st.one_of(st.just("ideal"), SYSTEMS))
 def test_bound_holds_for_mechanisms_of_two_operands(network, machinery, memory):
     if memory != "ideal":
