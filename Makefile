@@ -13,7 +13,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # Where PYTHONDONTWRITEBYTECODE is set, each process would compile the sources of an editable install again (0.1 s).
 COMPILED := $(BIN)/python -m compileall -q simulator traces
 
-.PHONY: demo test test-slow test-torch bench reliability docs figures lint types format schema samples clean
+.PHONY: demo test test-slow test-torch bench reliability invariants docs figures lint types format schema samples clean
 
 demo: $(VENV)/installed
 	$(BIN)/simulate --arch zero_skip --trace traces/samples/charlm_t1e-6.npz
@@ -36,6 +36,10 @@ bench: $(TORCH_VENV)/installed-torch
 # RELIABILITY.md from what the long commands below found when they last ran.
 reliability: $(VENV)/installed-dev
 	PYTHONPATH=tests $(BIN)/python -m reliability
+
+# Figures of "Silent wrongness": random runs, faults put in, the time of checks, outputs in other surroundings. Some 5 minutes.
+invariants: $(VENV)/installed-dev
+	$(ONE_THREAD) PYTHONPATH=tests $(BIN)/python -m reliability.invariants
 
 # The site in build/docs/html, and every warning an error; all pages anew (-E), since most are written from the code. In an environment of its own: Sphinx is no small thing.
 docs: $(DOCS_VENV)/installed-docs

@@ -106,8 +106,16 @@ def _run(command: click.Command, program: str) -> NoReturn:
     from simulator.compiling import told_of_compiling
 
     quiet = "--quiet" in sys.argv
-    with told_of_compiling(lambda: None if quiet else click.echo(COMPILING, err=True)):
-        run(command, program)
+    try:
+        with told_of_compiling(lambda: None if quiet else click.echo(COMPILING, err=True)):
+            run(command, program)
+    except RuntimeError as error:
+        from simulator.commands.contradiction import told
+
+        if (message := told(error)) is None:
+            raise
+        click.echo(message, err=True)
+        sys.exit(1)
 
 
 def main() -> NoReturn:

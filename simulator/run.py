@@ -18,12 +18,14 @@ from simulator.engine import (
     EngineName,
     StepActivity,
     Window,
+    check_twins,
     join_chips,
     run,
 )
 from simulator.engine.passes import with_passes
 from simulator.mapping import PassCache, plan
 from simulator.report import Course, GradientZeros, Report
+from simulator.report.reproducer import FailedRun, reproducible
 from simulator.workload import Structure, Workload, dealt, lower
 from traces import Step, Trace, statistics
 from traces.errors import InputError
@@ -83,6 +85,9 @@ def simulate(
         have more intervals than are kept.
     Mismatch
         If a value or a cycle that was checked is wrong, which would be a bug of the model.
+    InvariantError
+        If the run contradicts the model (see `simulator.engine.invariants`), which would be one, too. It names a folder
+        that reproduces it.
     """
     machine = arch if isinstance(arch, Architecture) else load_arch(arch)
     record = trace if isinstance(trace, Trace) else Trace(trace)
@@ -103,8 +108,12 @@ def simulate(
         tally=tally,
         most_rows=most_rows,
     )
-    reports = [priced(m, table, record, one) for m, one in zip(machines, replays, strict=True)]
-    return reports[0].beside(*reports[1:]) if baseline else reports[0]
+    reports = [priced(m, table, record, one, engine) for m, one in zip(machines, replays, strict=True)]
+    if not baseline:
+        return reports[0]
+    with reproducible(FailedRun(machine, record, chosen, engine, baseline=True)):
+        check_twins(*(report.activity.totals() for report in reports))
+    return reports[0].beside(*reports[1:])
 
 
 def _tally(machine: Architecture, check_values: bool | ValueTally) -> ValueTally | None:
@@ -126,14 +135,18 @@ class Replay:
     gradients: tuple[GradientZeros, ...]
 
 
-def priced(machine: Architecture, table: EnergyTable, trace: Trace, replayed: Replay) -> Report:
-    """Put prices to what a machine did."""
+def priced(
+    machine: Architecture, table: EnergyTable, trace: Trace, replayed: Replay, engine: EngineName = "compiled"
+) -> Report:
+    """Put prices to what a machine did with an engine."""
+    with reproducible(FailedRun(machine, trace, replayed.steps, engine)):
+        energy = price(machine, replayed.activity, table)
     return Report(
         arch=machine,
         trace_sha256=trace.sha256,
         steps=replayed.steps,
         activity=replayed.activity,
-        energy=price(machine, replayed.activity, table),
+        energy=energy,
         area=area(machine, table),
         course=Course.of(trace),
         gradients=replayed.gradients,
@@ -178,20 +191,13 @@ def replay(
             if known is not None:
                 activities[digest] = known.at(number)
                 continue
-            chips = []
-            for share in kept.shares(number, machine):
-                step_plan = plan(machine, share.workload, share.cache)
-                if tally is not None and first:
-                    from simulator.values import check_step
-
-                    check_step(machine, step_plan, share.step, share.cache, tally, str(kept.trace.path))
-                seen = builders[digest].window_of_next
-                times = run(step_plan, engine, seen)
-                if seen is not None:
-                    times = with_passes(machine, step_plan, share.cache, times, seen)
-                chips.append(ChipStep.of(machine, number, step_plan, times))
-                del step_plan, times  # or they would stay while the next ones are made
-            activities[digest] = join_chips(machine, chips, builders[digest].window_of_next)
+            with reproducible(FailedRun(machine, kept.trace, [number], engine)):
+                window_here, values = builders[digest].window_of_next, tally if first else None
+                chips = [
+                    _chip(machine, number, kept.trace, share, engine, window_here, values)
+                    for share in kept.shares(number, machine)
+                ]
+                activities[digest] = join_chips(machine, chips, window_here)
         blind = {
             (digest, one.workload.rows): activities[digest]
             for digest, machine in different.items()
@@ -206,8 +212,32 @@ def replay(
             builders[digest].append(activity, found)
     if progress is not None:
         progress(len(steps), len(steps))
-    finished = {digest: builder.finish() for digest, builder in builders.items()}
+    finished = {}
+    for digest, machine in different.items():
+        with reproducible(FailedRun(machine, kept.trace, steps, engine)):
+            finished[digest] = builders[digest].finish()
     return [Replay(tuple(steps), finished[m.digest], tuple(gradients)) for m in machines]
+
+
+def _chip(
+    machine: Architecture,
+    number: int,
+    trace: Trace,
+    share: Share,
+    engine: EngineName,
+    window: Window | None,
+    tally: ValueTally | None,
+) -> ChipStep:
+    """Replay what one chip works on in a step."""
+    step_plan = plan(machine, share.workload, share.cache)
+    if tally is not None:
+        from simulator.values import check_step
+
+        check_step(machine, step_plan, share.step, share.cache, tally, str(trace.path))
+    times = run(step_plan, engine, window)
+    if window is not None:
+        times = with_passes(machine, step_plan, share.cache, times, window)
+    return ChipStep.of(machine, number, step_plan, times)
 
 
 def select_steps(trace: Trace, steps: Steps | None) -> list[int]:

@@ -74,6 +74,7 @@ def search(
     found depends on --seed and --batch, not on --workers. Needs Optuna: pip install 'skipstone[search]'.
     Exit codes: 0 done, 2 the input is at fault, 1 a bug.
     """
+    from simulator.commands.contradiction import end_of_failed
     from simulator.explore import search as run
 
     with progress(quiet, "trials") as observer:
@@ -109,6 +110,7 @@ def search(
         click.echo(wrote + had, err=True)
         if found.exhausted:
             click.echo("no combination is left that was not tried", err=True)
+    end_of_failed(found.failed)
 
 
 def _tell_best(found: Found, quiet: bool) -> None:

@@ -49,6 +49,7 @@ def sweep(
     command goes on where it was, and a space that has grown evaluates only what is new. The table's bytes depend
     neither on --workers or --scheduler nor on what the store had.
     """
+    from simulator.commands.contradiction import end_of_failed
     from simulator.explore import forecast, load_space, run_sweep
 
     described = load_space(space)
@@ -73,6 +74,7 @@ def sweep(
     if not quiet:
         had = f", {outcome.kept} of them from the store" if outcome.kept else ""
         click.echo(wrote + had, err=True)
+    end_of_failed(outcome.failed)
 
 
 def _tell_forecast(ahead: Forecast) -> None:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import isfinite
 
 from simulator.arch import Architecture, dram_energy_row
 from simulator.arch.memory_system import Buffer
+from simulator.energy.closing import check_energy
 from simulator.energy.table import EnergyTable, Price
 from simulator.engine import Activity
 from simulator.mapping import Count
+from traces.errors import InputError
 
 # Components in the order of reports: arithmetic, what skipping costs, buffers, DRAM, the rest.
 COMPONENTS = (
@@ -146,6 +149,9 @@ def price(arch: Architecture, activity: Activity, table: EnergyTable) -> EnergyR
     ------
     InputError
         If the table lacks a row that the machine needs; it names the rows that are there.
+        Or if an energy is more than a float holds.
+    InvariantError
+        If lines and totals do not close: a bug.
     """
     counts = activity.counts.sum(axis=0).tolist()
     lines = [
@@ -156,7 +162,13 @@ def price(arch: Architecture, activity: Activity, table: EnergyTable) -> EnergyR
         link, crossed = _link_price(arch), Count.LINK_BYTES
         price_of = (link.pj_per_bit * 8, link.source, link.verified, link.note)
         lines.append(EnergyLine(LINK_COMPONENT, "all-reduce", counts[crossed], "bytes", *price_of, crossed))
-    return EnergyReport(table.name, (*lines, *_leakage(arch, activity, table)), table.notes)
+    report = EnergyReport(table.name, (*lines, *_leakage(arch, activity, table)), table.notes)
+    dearest = max(report.lines, key=lambda line: line.pj)
+    if not isfinite(report.total_pj):
+        expected = "energies whose sum is below 1.8e308 pJ"
+        raise InputError.of(f"energy table {table.name}", f"{dearest.action} at {dearest.pj_each} pJ", expected)
+    check_energy(activity, report)
+    return report
 
 
 def _priced(arch: Architecture, table: EnergyTable) -> Iterator[tuple[str, str, Count, str, float, Price]]:

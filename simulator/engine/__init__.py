@@ -4,6 +4,7 @@ from typing import Literal, get_args
 
 from simulator.engine.activity import MOST_ROWS, Activity, ActivityBuilder, ProductKey, StepActivity
 from simulator.engine.chips import ChipStep, join_chips
+from simulator.engine.invariants import INVARIANTS, InvariantError, check_twins, require
 from simulator.engine.times import STALLS, UNITS, WHOLE, Arrow, History, Interval, StepTimes, Window
 from simulator.mapping import Plan
 
@@ -12,6 +13,7 @@ ENGINES: tuple[str, ...] = get_args(EngineName)
 
 __all__ = [
     "ENGINES",
+    "INVARIANTS",
     "MOST_ROWS",
     "STALLS",
     "UNITS",
@@ -23,11 +25,14 @@ __all__ = [
     "EngineName",
     "History",
     "Interval",
+    "InvariantError",
     "ProductKey",
     "StepActivity",
     "StepTimes",
     "Window",
+    "check_twins",
     "join_chips",
+    "require",
     "run",
 ]
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from simulator.engine.invariants import check_activity
 from simulator.engine.times import STALLS, UNITS, Arrow, History, Interval, StepTimes, Window
 from simulator.mapping import COUNTS, Count, Plan
 from simulator.workload import Phase
@@ -239,8 +240,14 @@ class ActivityBuilder:
         self._now += times.total_cycles
 
     def finish(self) -> Activity:
-        """Freeze what was added."""
-        return Activity(
+        """Freeze what was added.
+
+        Raises
+        ------
+        InvariantError
+            If the run is not the sum of its steps: a bug.
+        """
+        activity = Activity(
             keys=self._rows.keys(),
             **self._rows.columns(),
             total_cycles=self._now,
@@ -254,6 +261,8 @@ class ActivityBuilder:
             window=self._window,
             all_reduce_cycles=self._all_reduce_cycles,
         )
+        check_activity(activity)
+        return activity
 
     def _require_int64(self, step: int, largest: int) -> None:
         if largest > _LARGEST_INT64:

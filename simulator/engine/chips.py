@@ -16,6 +16,7 @@ import numpy.typing as npt
 from simulator.arch import Architecture
 from simulator.engine.activity import ProductKey, StepActivity
 from simulator.engine.history import STALL_UNIT
+from simulator.engine.invariants import check_joined, check_step
 from simulator.engine.times import STALLS, Interval, StepTimes, Window
 from simulator.mapping import Count, Plan
 from traces.errors import InputError
@@ -63,7 +64,15 @@ class ChipStep:
 
     @classmethod
     def of(cls, arch: Architecture, step: int, plan: Plan, times: StepTimes) -> ChipStep:
-        """Take what matters to other chips out of a plan, which need not be kept after that."""
+        """Take what matters to other chips out of a plan, which need not be kept after that.
+
+        Raises
+        ------
+        InvariantError
+            If counts and times contradict the plan or each other: a bug.
+        """
+        activity = StepActivity.of(step, plan, times)
+        check_step(arch, plan, activity)
         gradients = []
         if arch.chips.count > 1:
             for index, planned in enumerate(plan.products):
@@ -73,7 +82,7 @@ class ChipStep:
                     if product.mask is not None and arch.sends_sparse_gradients:
                         rows = product.mask.nonzero_rows
                     gradients.append(WeightGradient(index, product.n, rows, int(times.end[index])))
-        return cls(StepActivity.of(step, plan, times), tuple(gradients))
+        return cls(activity, tuple(gradients))
 
 
 class Transfer(NamedTuple):
@@ -136,6 +145,8 @@ def join_chips(arch: Architecture, chips: Sequence[ChipStep], window: Window | N
     ------
     InputError
         If a count is more than 64 bits hold.
+    InvariantError
+        If what was joined is not the sum of the chips: a bug.
     """
     count = arch.chips.count
     if count == 1:
@@ -172,7 +183,9 @@ def join_chips(arch: Architecture, chips: Sequence[ChipStep], window: Window | N
         all_reduce_cycles=sum(t.end - t.start for t in transfers),
         history=history,
     )
-    return replace(joined, counts=counts, times=times)
+    joined = replace(joined, counts=counts, times=times)
+    check_joined([chip.activity for chip in chips], count, joined)
+    return joined
 
 
 def _transfers(arch: Architecture, gradients: Sequence[tuple[WeightGradient, int]], last: int) -> list[Transfer]:

@@ -7,13 +7,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from simulator.engine.invariants import InvariantError, check_moments, require
 from simulator.mapping import Plan
 from simulator.mapping.plan import NONE
+from simulator.memory import TimingDram
+from traces.errors import InputError
 
 Int64s = npt.NDArray[np.int64]
 
 Window = tuple[int, int]
 """Cycles from the first up to, not with, the second."""
+
+MOST_TIMED_CYCLES = 1 << 44
+"""Of a step on a DRAM of the level `timing`: five hours at 1 GHz."""
 
 WHOLE: Window = (0, 2**62)
 """A window that holds every cycle."""
@@ -36,8 +42,11 @@ STALLS = (
 UNITS = ("dram", "array", "vector_unit")
 
 
-class DeadlockError(RuntimeError):
+class DeadlockError(InvariantError):
     """Nothing can happen any more, but the step is not done; says who waits on what."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__("no_deadlock", found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +178,23 @@ class StepTimes:
 
 
 def summarize(plan: Plan, moments: Moments, events: int = 0, window: Window | None = None) -> StepTimes:
-    """Derive a step's times from what an engine measured, and what each unit did when within a window of cycles."""
+    """Derive a step's times from what an engine measured, and what each unit did when within a window of cycles.
+
+    Raises
+    ------
+    InvariantError
+        If what was measured cannot be: a bug.
+    InputError
+        If a step is too long for a DRAM of the level `timing`, whose clocks are cycles times a frequency.
+    """
     from simulator.engine.kernels import charge_stalls
 
+    check_moments(plan, moments)
+    if isinstance(plan.dram, TimingDram) and moments.total_cycles >= MOST_TIMED_CYCLES:
+        raise InputError.of(
+            "memory.dram.level timing", f"a step of {moments.total_cycles:,} cycles", "steps of less than 2^44 cycles",
+            "level bandwidth has no such limit",
+        )  # fmt: skip
     first = np.array([p.first_job for p in plan.products], dtype=np.int64)
     last = np.array([p.last_job for p in plan.products], dtype=np.int64)
     stalls = np.zeros((len(plan.products), len(STALLS)), dtype=np.int64)
@@ -193,7 +216,7 @@ def summarize(plan: Plan, moments: Moments, events: int = 0, window: Window | No
         moments.loaded,
         stalls,
     )
-    assert at_once, "a job starts as soon as all that it needs is there"
+    require("jobs_start_at_once", at_once, "a job waits longer than for what it needs, or not as long")
     intervals, history = tuple[Interval, ...](), History()
     if window is not None:
         from simulator.engine.history import intervals_and_history

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from simulator.arch import Architecture, Weights
 from simulator.energy import EnergyTable, load_energy_table
+from simulator.engine import InvariantError, check_twins
 from simulator.explore.order import hardware_digest
 from simulator.explore.points import Cell, Point, Refusal, Settings, files_digest, named_files
 from simulator.report import Report, ScaleOut, energy_saving, speedup
+from simulator.report.reproducer import FailedRun, reproducible
 from simulator.run import KeptSteps, Replay, bound_of, dense_twin, priced, replay, select_steps
 from traces import Trace
 from traces.errors import InputError
@@ -28,6 +30,10 @@ KEPT_STEP_BYTES = 1 << 28
 KEPT_REPLAYS = 8
 """Whole replays that a process keeps, for points that differ in their energy table alone."""
 KEPT_TABLES = 16
+FAILED = "failed"
+"""Status of a row whose run contradicts the model, which is a bug."""
+NOT_EVALUATED = ("invalid", FAILED)
+"""Statuses of rows without measures."""
 KEPT_FIGURES = 1 << 14
 """Machines whose figures (some 30 numbers each) a process keeps: many points may have one dense twin."""
 
@@ -45,6 +51,7 @@ def evaluate(point: Point) -> Row:
         A row of the table (see `simulator.explore.table`): what `told` says of the point, and what came of it. Where
         the machine cannot run the trace, for instance because no tile fits its buffers, ``status`` is ``invalid``
         and ``error`` says why; where a file changed meanwhile, there is no key, for the row is not of what it names.
+        Where the run contradicts the model, ``status`` is ``failed``, and there is no key either: none of it is kept.
     """
     row, machine = told(point), point.machine
     try:
@@ -53,6 +60,11 @@ def evaluate(point: Point) -> Row:
             _figures(Hardware.of(m, point.files_digest), m.energy_table, point.prices_digest, _Span.of(point))
             for m in (machine, dense_twin(machine), bound_of(machine))
         )
+        span = _Span.of(point)
+        with reproducible(FailedRun(machine, span.kept.trace, point.recorded.steps, baseline=True)):
+            check_twins(own, dense, bound)
+    except InvariantError as error:
+        return {**row, "key": None, "status": FAILED, "error": str(error)}
     except InputError as error:
         reason = "; ".join(map(str, error.problems))
         if point.recorded.url:  # where it is kept differs between machines

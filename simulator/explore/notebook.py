@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from simulator.explore.evaluate import NOT_EVALUATED
 from simulator.report import numbers
 from traces.html_tables import pairs, side_by_side, table
 from traces.inspection import even_selection
@@ -20,11 +21,12 @@ _MEASURES = ("cycles", "time", "energy", "speed-up", "energy saved")
 
 def to_html(outcome: Outcome) -> str:
     """Lay a sweep out as an HTML fragment without scripts; every text in it is escaped."""
-    valid = [row for row in outcome.rows if row["status"] != "invalid"]
+    valid = [row for row in outcome.rows if row["status"] not in NOT_EVALUATED]
     lines = [("points", numbers.count(outcome.points)), ("evaluated", numbers.count(len(valid)))]
     lines += [("known before", numbers.count(outcome.kept))] if outcome.kept else []
     lines += [("unfinished", numbers.count(outcome.unfinished))] if outcome.unfinished else []
     lines += [("invalid", f"{numbers.count(n)}: {numbers.plain(reason)}") for reason, n in outcome.invalid.items()]
+    lines += [("failed", f"{numbers.count(n)}: {numbers.plain(reason)}") for reason, n in outcome.failed.items()]
     lines += [("table", numbers.plain(str(outcome.path)))] if outcome.path is not None else []
     varied = [name for name in (*_NAMED, *outcome.axes) if len({str(row.get(name)) for row in valid}) > 1]
     chosen = even_selection(len(valid), SHOWN_ROWS)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from simulator.explore.evaluate import Row
+from simulator.explore.evaluate import NOT_EVALUATED, Row
 from simulator.explore.table import IDENTITY, RECORDED, columns, pyarrow_modules
 from traces.errors import InputError, Problem, nearest
 
@@ -30,9 +30,9 @@ class ResultTable:
         The file, for messages.
     columns : tuple of str
     rows : tuple of dict
-        Those that were evaluated: not those with the status ``invalid``.
+        Those that were evaluated: not those with a status of `NOT_EVALUATED`.
     left_out : int
-        Invalid rows.
+        Invalid and failed rows.
     places : tuple of int
         The line of the file in which each row ends; of Parquet the number of the row, from 1.
     """
@@ -147,7 +147,7 @@ def read_table(path: str | os.PathLike[str]) -> ResultTable:
         raise InputError.of(repr(source), "a name with a NUL", EXPECTED)
     read = _of_parquet if source.lower().endswith(PARQUET) else _of_csv
     header, rows, places = read(source)
-    valid = [i for i, row in enumerate(rows) if row.get("status") != "invalid"]
+    valid = [i for i, row in enumerate(rows) if row.get("status") not in NOT_EVALUATED]
     if not valid:
         raise InputError.of(source, f"{len(rows)} rows, none of them valid", "at least one row with results")
     return ResultTable(
@@ -173,7 +173,7 @@ def of_rows(source: str, axes: Sequence[str], rows: Sequence[Row]) -> ResultTabl
     """
     names = columns(axes, rows)
     texts = [{name: "" if row.get(name) is None else str(row[name]) for name in names} for row in rows]
-    valid = [i for i, row in enumerate(texts) if row["status"] != "invalid"]
+    valid = [i for i, row in enumerate(texts) if row["status"] not in NOT_EVALUATED]
     places = tuple(i + 2 for i in valid)
     return ResultTable(source, tuple(names), tuple(texts[i] for i in valid), len(rows) - len(valid), places)
 

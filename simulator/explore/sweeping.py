@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.cpus import usable_cpus
 from simulator.explore import table
-from simulator.explore.evaluate import Row, evaluate, evaluate_elsewhere, refused, told
+from simulator.explore.evaluate import FAILED, Row, evaluate, evaluate_elsewhere, refused, told
 from simulator.explore.grid import enumerate_grid, no_valid_point
 from simulator.explore.order import sharing_order
 from simulator.explore.points import Point, Refusal
@@ -69,9 +69,17 @@ class Outcome:
     @property
     def invalid(self) -> dict[str, int]:
         """Number of invalid rows by reason, in order of appearance."""
+        return self._reasons("invalid")
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """Number of rows whose run contradicts the model, by what was found, in order of appearance."""
+        return self._reasons(FAILED)
+
+    def _reasons(self, status: str) -> dict[str, int]:
         reasons: dict[str, int] = {}
         for row in self.rows:
-            if row["status"] == "invalid":
+            if row["status"] == status:
                 reason = str(row["error"])
                 reasons[reason] = reasons.get(reason, 0) + 1
         return reasons
@@ -303,7 +311,7 @@ def sweep(
     -------
     pandas.DataFrame
         One row a point in the order of the grid, with the columns of the CSV. Invalid combinations have
-        ``status`` ``invalid`` and the reason in ``error``.
+        ``status`` ``invalid`` and the reason in ``error``; a run that contradicts the model, a bug, has ``failed``.
 
     Raises
     ------

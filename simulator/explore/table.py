@@ -146,10 +146,18 @@ def _of_one_type(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def frame(axes: Sequence[str], rows: Sequence[Row]) -> pd.DataFrame:
-    """Give the rows as a data frame with the columns of the CSV; what is empty there is missing here."""
+    """Give the rows as a data frame with the columns of the CSV; what is empty there is missing here.
+
+    Whole numbers beside missing cells are floats, as pandas has it, unless no float holds one of them.
+    """
     import pandas as pd
 
-    return pd.DataFrame.from_records(
-        [{name: value for name, value in row.items() if value is not None} for row in rows],
-        columns=columns(axes, rows),
+    names = columns(axes, rows)
+    made = pd.DataFrame.from_records(
+        [{name: value for name, value in row.items() if value is not None} for row in rows], columns=names
     )
+    for name in names:
+        whole = [cell for row in rows if (cell := row.get(name)) is None or type(cell) is int]
+        if len(whole) == len(rows) and any(cell is not None and int(float(cell)) != cell for cell in whole):
+            made[name] = pd.array(whole, dtype="Int64")
+    return made

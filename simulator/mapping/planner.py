@@ -16,6 +16,7 @@ from simulator.mapping.accounting import Counted, count_products
 from simulator.mapping.arrays import dealt_jobs
 from simulator.mapping.groups import Name, alike
 from simulator.mapping.layout import Layout, Mapped
+from simulator.mapping.limits import require_int64
 from simulator.mapping.passes import PassCache, PassTable, Wanted, feed_cycles, pass_shapes, words_cycles
 from simulator.mapping.plan import (
     BUFFERS,
@@ -60,8 +61,9 @@ def plan(arch: Architecture, workload: Workload, cache: PassCache | None = None)
     Raises
     ------
     InputError
-        If no tile of a product fits the buffers.
+        If no tile of a product fits the buffers, or the step is so large that a count could overflow.
     """
+    require_int64(arch, workload)
     cache = PassCache() if cache is None else cache
     if arch.ideal_memory:
         return _plan_ideal(arch, workload, cache)
