@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from traces.errors import InputError
+from traces.program import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +84,7 @@ def frontier(
     if plot_file is not None:
         _draw(found, Path(plot_file))
         if not quiet:
-            click.echo(f"wrote {plot_file}", err=True)
+            say(f"wrote {plot_file}", err=True)
     print_text({"table": frontier_table, "csv": _csv, "json": _json}[form](found, table))
 
 
