@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,11 +118,9 @@ def frontier_table(found: Frontier, table: ResultTable) -> str:
 
 
 def _csv(found: Frontier, table: ResultTable) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, table.columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(found.kept)
-    return text.getvalue()
+    from simulator.explore.table import csv_text
+
+    return csv_text([table.columns, *([row[name] for name in table.columns] for row in found.kept)])
 
 
 def _json(found: Frontier, table: ResultTable) -> str:
