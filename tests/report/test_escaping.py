@@ -1,4 +1,4 @@
-"""Whatever a name holds, what is made of it has the same elements and attributes as with a plain name of that length."""
+"""Whatever a name holds, what is made of it has the elements and attributes that a plain name of its length has."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ from simulator.report.terminal import render
 from traces import Trace, TraceWriter
 
 FRAGMENTS = (
-    "<script>", "</script>", "</style>", "</title>", "<!--", "-->", "]]>", "<svg onload=a>", "<img src=x onerror=a>", "&lt;", "&#60;",
-    "&", "<", ">", '"', "'", "`", "=", "/", "\\", " onfocus=a ", " style=x ", "javascript:a", "url(a)", "${a}", "{{a}}", "$\\frac{",
-    "\x1b[2J", "\x1b]0;a\x07", "\x9b31m", "\r", "\n", "\t", "\0", "\x7f", "\u202e", "\u2028", "\ufeff", "[bold]", "[/]", ":a:", "中", "🧪",
+    "<script>", "</script>", "</style>", "</title>", "<!--", "-->", "]]>", "<svg onload=a>",
+    "<img src=x onerror=a>", "&lt;", "&#60;", "&", "<", ">", "\"", "'", "`", "=", "/", "\\", " onfocus=a ",
+    " style=x ", "javascript:a", "url(a)", "${a}", "{{a}}", "$\\frac{", "\x1b[2J", "\x1b]0;a\x07", "\x9b31m",
+    "\x0d", "\x0a", "\x09", "\x00", "\x7f", "\u202e", "\u2028", "\ufeff", "[bold]", "[/]", ":a:", "中", "🧪",
 )  # fmt: skip
 HOSTILE = st.lists(st.sampled_from(FRAGMENTS) | st.characters(codec="utf-8"), min_size=1, max_size=6).map("".join)
 EVERY = "".join(FRAGMENTS)
