@@ -1,0 +1,111 @@
+"""`make compatibility`: a good part of the tests, and the sample, with each Python and the lowest and newest packages.
+
+Each cell is a fresh environment. Warnings are no failures in it: old packages warn of their new neighbours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from typing import Any
+
+from reliability.compatibility import COMPATIBILITY
+from reliability.environments import BUILD, Environment, interpreter
+from reliability.lock import PYTHONS
+from reliability.promises import ROOT, keep
+
+RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
+SAMPLE = (
+    "simulate",
+    "--arch",
+    "zero_skip",
+    "--trace",
+    "traces/samples/charlm_t1e-6.npz",
+    "--format",
+    "json",
+    "--quiet",
+)
+TESTS = (
+    "tests/arch", "tests/workload", "tests/energy/test_price.py", "tests/energy/test_energy_table.py",
+    "tests/memory/test_formats.py", "tests/skipping/test_lookahead.py", "tests/engine/test_engines_agree.py",
+    "tests/run/test_simulate.py", "tests/explore/test_table.py", "tests/explore/test_parquet_tables.py",
+    "tests/explore/test_space.py", "tests/explore/test_search.py", "tests/explore/test_cluster.py",
+    "tests/report/test_saved_report.py", "tests/report/test_report_result.py", "tests/report/test_report_tables.py",
+    "tests/report/test_report_terminal.py", "tests/report/test_html_page.py", "tests/report/test_plot_files.py",
+    "tests/report/test_waves.py", "tests/commands/test_simulate_command.py", "tests/reliability/test_golden_files.py",
+    "tests/traces/test_trace_reading.py", "tests/traces/test_trace_refusals.py", "tests/traces/test_statistics.py",
+    "tests/traces/test_bitmask.py", "tests/traces/test_thresholds.py", "tests/traces/test_interchange_matrices.py",
+    "tests/traces/test_inspect_command.py", "tests/traces/test_synthetic.py", "tests/traces/test_lstm_layer.py",
+)  # fmt: skip
+"""What touches other packages and Python itself, of every room; the rest is arithmetic that is the same with all."""
+TEST_SECONDS = 3600
+SHOWN_PACKAGES = ("numpy", "numba", "pandas", "pydantic", "matplotlib", "click", "rich", "simpy", "pyyaml")
+
+
+def run(names: list[str]) -> int:
+    """Try every cell, or those whose names are given, and write the figures; 1 where a test failed."""
+    start = time.monotonic()
+    figures: dict[str, Any] = {}
+    reports: dict[str, Any] = {}
+    failed = 0
+    for version in PYTHONS:
+        base = interpreter(version)
+        for name, resolution in RESOLUTIONS.items():
+            cell = f"{version} {name}"
+            if names and cell not in names:
+                continue
+            if base is None:
+                figures[cell] = "no such Python here"
+                continue
+            environment = Environment(f"python-{version}-{name}", base)
+            chosen = environment.install_resolved("dev", resolution, version)
+            passed, failures, words = _tests(environment)
+            failed += failures
+            reports[cell] = _sample(environment)
+            packages = " ".join(f"{package} {chosen[package]}" for package in SHOWN_PACKAGES)
+            figures[cell] = f"{passed:,} passed, {failures} failed ({packages})"
+            print(f"{cell}: {figures[cell]}{words}", flush=True)
+            shutil.rmtree(environment.folder)
+    different = sorted({cell for cell, report in reports.items() if report != next(iter(reports.values()))})
+    figures["reports of the sample that differ"] = f"{len(different)} of {len(reports)}"
+    print(f"reports of the sample that differ: {different}")
+    if not names:
+        keep(COMPATIBILITY, figures, time.monotonic() - start)
+    return 1 if failed or different else 0
+
+
+def _surroundings(environment: Environment) -> dict[str, str]:
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+    return {**os.environ, **one_thread, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(environment.folder / "kernels")}
+
+
+def _tests(environment: Environment) -> tuple[int, int, str]:
+    """Run the tests: how many passed, how many did not, and which."""
+    words = ["-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider", "-W", "default", "--tb=short", *TESTS]
+    done = subprocess.run(
+        ["nice", "-n", "19", str(environment.python), *words],
+        cwd=ROOT, env=_surroundings(environment), capture_output=True, text=True, check=False, timeout=TEST_SECONDS,
+    )  # fmt: skip
+    (BUILD / f"{environment.folder.name}.log").write_text(done.stdout + done.stderr, encoding="utf-8")
+    last = done.stdout.strip().rpartition("\n")[2]
+    counts = {kind: int(number) for number, kind in re.findall(r"(\d+) (passed|failed|error)", last)}
+    wrong = counts.get("failed", 0) + counts.get("error", 0) + (not counts)
+    which = "".join(f"\n  {line}" for line in re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.M))
+    return counts.get("passed", 0), wrong, which
+
+
+def _sample(environment: Environment) -> Any:
+    """Replay the sample: its report, which says nothing of versions."""
+    code = "from simulator.cli import main; main()"
+    words = [str(environment.python), "-c", code, *SAMPLE]
+    done = subprocess.run(words, cwd=ROOT, env=_surroundings(environment), capture_output=True, check=False)
+    return done.stdout if done.returncode == 0 and json.loads(done.stdout) else done.stderr[-300:].decode()
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))
