@@ -16,8 +16,8 @@ PROMISES: tuple[Promise, ...] = (
     Promise(
         key="trace-format",
         item=6,
-        text="Traces of version 1 stay readable for ever, whatever program zipped them; fields that a later version adds "
-        "are kept where a trace is written anew; another major version is refused by its number",
+        text="Traces of version 1 stay readable for ever, whatever program zipped them; fields that a later version "
+        "adds are kept where a trace is written anew; another major version is refused by its number",
         tests=(
             "tests/reliability/test_golden_files.py",
             "tests/traces/test_trace_writing.py::test_resuming_a_trace_of_plain_numpy_keeps_its_members_bit_for_bit",
@@ -27,8 +27,8 @@ PROMISES: tuple[Promise, ...] = (
     Promise(
         key="report-format",
         item=6,
-        text="Reports have a `schema_version`; those of version 1, tables and machines stay readable, keys of later minor "
-        "versions are let through, and a report of another major version is refused by its number",
+        text="Reports have a `schema_version`; those of version 1, tables and machines stay readable, keys that are "
+        "added later are let through, and a report of another version is refused by its number",
         tests=("tests/reliability/test_golden_files.py", "tests/explore/test_compare.py"),
     ),
     COMPATIBILITY,
