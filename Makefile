@@ -57,9 +57,9 @@ lock: $(TOOLS_VENV)/installed-tools
 audit: $(VENV)/installed-dev $(TOOLS_VENV)/installed-tools
 	SKIPSTONE_TOOLS=$(TOOLS_VENV)/bin PYTHONPATH=tests:. $(BIN)/python -m reliability.audit
 
-# A good part of the tests, and the sample, with each Python that is here and the lowest and newest packages; half an hour.
+# What of the tests meets other packages, and the sample, with each Python that is here and its lowest and newest packages.
 compatibility: $(VENV)/installed-dev $(TOOLS_VENV)/installed-tools
-	SKIPSTONE_TOOLS=$(TOOLS_VENV)/bin PYTHONPATH=tests:. $(BIN)/python -m reliability.compatible
+	SKIPSTONE_TOOLS=$(TOOLS_VENV)/bin PYTHONPATH=tests:. nice -n 19 $(BIN)/python -m reliability.compatible
 
 # The site in build/docs/html, and every warning an error; all pages anew (-E), since most are written from the code. In an environment of its own: Sphinx is no small thing.
 docs: $(DOCS_VENV)/installed-docs
