@@ -45,7 +45,7 @@ SHOWN_PACKAGES = ("numpy", "numba", "pandas", "pydantic", "matplotlib", "click",
 
 
 def run(names: list[str]) -> int:
-    """Try every cell, or those whose names are given, and write the figures of each; 1 where one is not as it should be."""
+    """Try every cell, or those that are named, and write the figures of each; 1 where one is not as it should be."""
     start = time.monotonic()
     before = found(COMPATIBILITY) if names else None
     figures = dict(before.figures) if before else {}
@@ -85,7 +85,8 @@ def _tests(environment: Environment) -> tuple[int, int, str]:
     words = ["-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider", "-W", "default", "--tb=short", *TESTS]
     done = subprocess.run(
         [str(environment.python), *words],
-        cwd=ROOT, env=_surroundings(environment.folder), capture_output=True, text=True, check=False, timeout=TEST_SECONDS,
+        cwd=ROOT, env=_surroundings(environment.folder), capture_output=True, text=True, check=False,
+        timeout=TEST_SECONDS,
     )  # fmt: skip
     (BUILD / f"{environment.folder.name}.log").write_text(done.stdout + done.stderr, encoding="utf-8")
     last = done.stdout.strip().rpartition("\n")[2]

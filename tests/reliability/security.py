@@ -17,7 +17,7 @@ PROMISES: tuple[Promise, ...] = (
         key="foreign-code",
         item=4,
         text="No source evaluates text, loads pickles, starts a shell, reads unsafe YAML or opens a connection; the "
-        "exceptions are five modules and their reasons (`SECURITY.md`)",
+        "exceptions are named with their reasons (`tests/reliability/foreign_code.py`, `SECURITY.md`)",
         tests=("tests/reliability/test_foreign_code.py", "tests/traces/test_trace_refusals.py"),
     ),
     Promise(

@@ -28,7 +28,7 @@ archs: [little.yaml]
 traces: [run.npz]
 axes: {skipping.depth: [4, 8, 16], array.rows: [2, 4]}
 """
-RECORD = "record char-lm --corpus shakespeare --steps 2 --hidden 8 --batch 2 --sequence 4 --out recorded.npz"
+RECORD = "record char-lm --corpus text.txt --steps 2 --hidden 8 --batch 2 --sequence 4 --out recorded.npz"
 
 
 def told_by(folder: Path, *lines: str) -> tuple[int, list[str]]:
@@ -54,6 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("alone")
     (folder / "little.yaml").write_text(MACHINE)
     (folder / "space.yaml").write_text(SPACE)
+    (folder / "text.txt").write_text("the quick brown fox jumps over the lazy dog\n" * 200)
     synthetic_trace(folder / "run.npz", input_size=4, hidden_size=6, sequence_length=3, batch_size=2, steps=[1, 2])
     return folder
 
