@@ -41,6 +41,30 @@ reliability: $(VENV)/installed-dev
 invariants: $(VENV)/installed-dev
 	$(ONE_THREAD) PYTHONPATH=tests $(BIN)/python -m reliability.invariants
 
+# What `make lock` and `make audit` need: uv and pip-audit, in an environment of their own.
+TOOLS_VENV ?= .venv-tools
+$(TOOLS_VENV)/installed-tools:
+	$(PYTHON) -m venv $(TOOLS_VENV)
+	$(TOOLS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.8" "pip-audit>=2.9"
+	touch $@
+
+# Versions stay as they are where pyproject.toml allows them: `make lock UPGRADE=--upgrade` takes the newest.
+UPGRADE ?=
+LOCK := $(TOOLS_VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--quiet --custom-compile-command "make lock" $(UPGRADE)
+.PHONY: lock audit compatibility
+lock: $(TOOLS_VENV)/installed-tools
+	$(LOCK) --output-file requirements/core.txt
+	$(LOCK) --extra dev --constraint requirements/core.txt --output-file requirements/dev.txt
+
+# The lock files installed by their digests, licences, known vulnerabilities.
+audit: $(VENV)/installed-dev $(TOOLS_VENV)/installed-tools
+	SKIPSTONE_TOOLS=$(TOOLS_VENV)/bin PYTHONPATH=tests:. $(BIN)/python -m reliability.audit
+
+# What of the tests meets other packages, and the sample, with each Python that is here and its lowest and newest packages.
+compatibility: $(VENV)/installed-dev $(TOOLS_VENV)/installed-tools
+	SKIPSTONE_TOOLS=$(TOOLS_VENV)/bin PYTHONPATH=tests:. nice -n 19 $(BIN)/python -m reliability.compatible
+
 # The site in build/docs/html, and every warning an error; all pages anew (-E), since most are written from the code. In an environment of its own: Sphinx is no small thing.
 docs: $(DOCS_VENV)/installed-docs
 	SKIPSTONE_DOCS_EXECUTE=$(EXECUTE) $(ONE_THREAD) $(DOCS_VENV)/bin/python -m sphinx -c docs -W --keep-going -q -E \
@@ -92,4 +116,4 @@ $(DOCS_VENV)/installed-docs: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(TORCH_VENV) $(DOCS_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TORCH_VENV) $(DOCS_VENV) $(TOOLS_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,6 +19,7 @@ from traces.application_options import (
     options,
 )
 from traces.policy_options import policy_of
+from traces.program import say
 
 
 @click.command("torch-char-lm")
@@ -97,5 +98,5 @@ def _record(name: str, given: dict[str, Any]) -> None:
         click.echo(report(training, application.token))
     if training.signal_number:
         done = f"interrupted after step {training.step} of {training_settings.steps}"
-        click.echo(f"{done}; {out} is complete up to there", err=True)
+        say(f"{done}; {out} is complete up to there", err=True)
         sys.exit(128 + training.signal_number)  # as a shell reports a death by this signal

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from traces import statistics
 from traces.bitmask import BitMask
+from traces.printable import printable
 from traces.trace import Step, Trace
 
 if TYPE_CHECKING:
@@ -257,8 +258,7 @@ def _cell(text: str, console: Console) -> Any:
     """Make text of a file harmless: no markup, no control characters, nothing the terminal cannot encode."""
     from rich.text import Text
 
-    text = "".join(c if c.isprintable() else "?" for c in text)
-    return Text(text.encode(console.encoding, "replace").decode(console.encoding))
+    return Text(printable(text).encode(console.encoding, "replace").decode(console.encoding))
 
 
 def phrase(value: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from traces.completion import complete_trace
+from traces.program import say
 
 
 @click.command("import")
@@ -54,7 +55,7 @@ def import_data(
         zeros = total(trace_rows(trace))["sparsity"]
         counts = f"{_count(len(trace.layers), 'layer')}, {_count(len(trace), 'step')}"
         rows = f"{trace.sequence_length} x {trace.batch_size} rows"
-    click.echo(f"{out}: {counts}, {rows}, {100 * zeros:.1f} % zeros in the gradients")
+    say(f"{out}: {counts}, {rows}, {100 * zeros:.1f} % zeros in the gradients")
 
 
 @click.command("export")
@@ -100,7 +101,7 @@ def export_data(
                 raise InputError.of("--time", f"{time} with a DNNsim folder", "--time with a matrix file alone")
             export_dnnsim(trace, step, layer, product, to)
     if not quiet:
-        click.echo(str(to))
+        say(str(to))
 
 
 def _count(number: int, noun: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from traces import statistics
 from traces.html_tables import pairs, side_by_side, table
 from traces.inspection import SHOWN_STEPS, even_selection, percent, phrase
+from traces.printable import printable
 
 if TYPE_CHECKING:
     from traces.trace import Trace
@@ -33,7 +34,7 @@ def to_html(trace: Trace) -> str:
     ]
     steps = "" if trace.closed else _steps(trace)
     return (
-        f'<div class="skipstone-trace"><h4>{escape(_printable(trace.path.name))}</h4>{pairs(lines)}'
+        f'<div class="skipstone-trace"><h4>{escape(printable(trace.path.name))}</h4>{pairs(lines)}'
         f"{side_by_side(_layers(trace), steps)}</div>"
     )
 
@@ -62,9 +63,5 @@ def _steps(trace: Trace) -> str:
 
 
 def _short(text: Any) -> str:
-    said = _printable(str(text))
+    said = printable(str(text))
     return said if len(said) <= _LONGEST else said[: _LONGEST - 3] + "..."
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)

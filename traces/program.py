@@ -10,9 +10,15 @@ from typing import NoReturn
 import click
 
 from traces.errors import InputError
+from traces.printable import printable
 
 OBJECTS_BEFORE_COLLECTION = 500_000
 """Python looks for garbage cycles after 700 new objects; imports and a replay make many that all stay."""
+
+
+def say(text: str, err: bool = False) -> None:
+    """Print a message that may hold names of files and words out of them; those cannot steer the terminal."""
+    click.echo("\n".join(printable(line) for line in text.split("\n")), err=err)
 
 
 def run(command: click.Command, program: str) -> NoReturn:
@@ -27,7 +33,7 @@ def run(command: click.Command, program: str) -> NoReturn:
         command.main(prog_name=program)
     except InputError as error:
         for problem in error.problems:
-            click.echo(f"error: {problem}", err=True)
+            say(f"error: {printable(str(problem))}", err=True)
         sys.exit(2)
     finally:
         gc.freeze()  # or the interpreter would look through all of it once more on its way out

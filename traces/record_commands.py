@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from traces.policy_options import POLICY, THRESHOLD, policy_of
+from traces.program import say
 
 
 @click.group()
@@ -132,5 +133,5 @@ def char_lm(
         click.echo(report(recording))
     if recording.signal_number and recording.step < steps:
         done = f"interrupted after step {recording.step} of {steps}; {out} is complete up to there"
-        click.echo(f"{done}. To go on, run the same command with --resume (and without --force).", err=True)
+        say(f"{done}. To go on, run the same command with --resume (and without --force).", err=True)
         sys.exit(128 + recording.signal_number)  # as a shell reports a death by this signal

@@ -13,6 +13,9 @@ from simulator.arch.locate import config_root
 from simulator.arch.mechanism import Mechanism
 from simulator.arch.schema import Architecture
 
+BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+BOUNDS |= {name: name for name in BOUNDS.values()}
+
 
 def machine_schema() -> dict[str, Any]:
     """Give the schema as plain data: JSON Schema 2020-12, mechanisms as a union told apart by name."""
@@ -36,7 +39,24 @@ def machine_schema() -> dict[str, Any]:
     schema["$defs"] = dict(sorted(definitions.items()))
     schema["title"] = "Skipstone machine"
     schema["description"] = "A machine that `simulate --arch` takes."
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_with_bounds(schema)}
+
+
+def _with_bounds(value: Any) -> Any:
+    """Say bounds as JSON Schema does, and the same with every pydantic.
+
+    From 2.11 on it leaves its own words where a validator stands before them; whole bounds may be floats or not.
+    """
+    if isinstance(value, list):
+        return [_with_bounds(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _with_bounds(item) for key, item in value.items()}
+    bounds = [key for key in found if key in BOUNDS and isinstance(found[key], int | float)]
+    if not bounds:
+        return found
+    told = {BOUNDS[key]: int(found[key]) if found[key] == int(found[key]) else found[key] for key in bounds}
+    return dict(sorted({**{key: item for key, item in found.items() if key not in bounds}, **told}.items()))
 
 
 def schema_text() -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from traces.html_tables import table
+from traces.printable import printable
 
 if TYPE_CHECKING:
     from simulator.arch.schema import Architecture
@@ -61,9 +62,9 @@ def to_html(machine: Architecture) -> str:
         + "</details>"
         for name, found in groups.items()
     )
-    said = "".join(c if c.isprintable() else "?" for c in machine.name)
     return (
-        f'<div class="skipstone-machine"><h4>{escape(said)}</h4><p>{escape(machine.description)}</p>'
+        f'<div class="skipstone-machine"><h4>{escape(printable(machine.name))}</h4>'
+        f"<p>{escape(printable(machine.description))}</p>"
         f"<p>digest {machine.digest[:12]}</p>{body}</div>"
     )
 

@@ -11,6 +11,7 @@ from simulator.arch import Architecture, Mechanism, arch_names, dram_energy_row,
 from simulator.commands.completion import complete_machine
 from simulator.energy import load_energy_table
 from traces.errors import InputError, Problem
+from traces.program import say
 
 
 @click.command()
@@ -51,7 +52,7 @@ def validate(files: tuple[str, ...], quiet: bool) -> None:
             problems += error.problems
         else:
             if not quiet:
-                click.echo(f"ok  {file}  {arch.name}  {arch.digest}")
+                say(f"ok  {file}  {arch.name}  {arch.digest}")
     if problems:
         raise InputError(problems)
 

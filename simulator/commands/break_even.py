@@ -13,6 +13,7 @@ import click
 from simulator.commands.options import arch_option, trace_option
 from simulator.commands.progress import QUIET_SECONDS, progress
 from traces.errors import InputError
+from traces.program import say
 
 if TYPE_CHECKING:
     from simulator.explore.break_even import Progress
@@ -86,7 +87,7 @@ def break_even(
     if plot_file is not None:
         _draw(found, Path(plot_file))
         if not quiet:
-            click.echo(f"wrote {plot_file}", err=True)
+            say(f"wrote {plot_file}", err=True)
     print_text(_json(found) if form == "json" else _table(found))
 
 

@@ -10,6 +10,7 @@ import click
 
 from simulator.commands.options import arch_option, trace_option
 from traces.errors import InputError, nearest
+from traces.program import say
 
 if TYPE_CHECKING:
     from simulator.explore.mappings import MappedProduct, MappedStep
@@ -79,9 +80,9 @@ def explain(
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))
         return
     one = f" (the first of {arch.chips.count} chips, before the all-reduce)" if arch.chips.count > 1 else ""
-    click.echo("\n".join(textwrap.wrap(f"{arch.name}, step {number}{one}: {_whole(mapped)}", WIDTH)))
+    say("\n".join(textwrap.wrap(f"{arch.name}, step {number}{one}: {_whole(mapped)}", WIDTH)))
     for m in chosen:
-        click.echo(f"\n{_told(m)}")
+        say(f"\n{_told(m)}")
     if mapped.without_macs and layer is product is None:
         click.echo(f"\nwork without MACs: stalls: {_stalls(mapped.without_macs)}")
 

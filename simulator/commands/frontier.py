@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from traces.errors import InputError
+from traces.program import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +82,7 @@ def frontier(
     if plot_file is not None:
         _draw(found, Path(plot_file))
         if not quiet:
-            click.echo(f"wrote {plot_file}", err=True)
+            say(f"wrote {plot_file}", err=True)
     print_text({"table": frontier_table, "csv": _csv, "json": _json}[form](found, table))
 
 
@@ -119,11 +118,9 @@ def frontier_table(found: Frontier, table: ResultTable) -> str:
 
 
 def _csv(found: Frontier, table: ResultTable) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, table.columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(found.kept)
-    return text.getvalue()
+    from simulator.explore.table import csv_text
+
+    return csv_text([table.columns, *([row[name] for name in table.columns] for row in found.kept)])
 
 
 def _json(found: Frontier, table: ResultTable) -> str:

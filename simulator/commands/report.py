@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from traces.errors import InputError
+from traces.program import say
 
 if TYPE_CHECKING:
     from simulator.report.html import Provenance
@@ -40,7 +41,7 @@ def report(source: str, page: str | None, quiet: bool) -> None:
     content = _run_page(found, provenance) if found.suffix == ".json" else _sweep_page(found, provenance)
     written = write_text_atomically(target, content)
     if not quiet:
-        click.echo(f"wrote {written}", err=True)
+        say(f"wrote {written}", err=True)
 
 
 def _found(source: str) -> Path:

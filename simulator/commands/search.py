@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simulator.commands.progress import progress
+from traces.program import say
 
 if TYPE_CHECKING:
     from simulator.explore import Found
@@ -97,19 +98,19 @@ def search(
         )
     if not quiet:
         for choice in found.no_workload:
-            click.echo(f"note: {choice} are a choice here, as machines are: that with the least work is best", err=True)
+            say(f"note: {choice} are a choice here, as machines are: that with the least work is best", err=True)
         for reason, count in found.invalid.items():
-            click.echo(f"invalid: {_counted(count)}: {reason}", err=True)
+            say(f"invalid: {_counted(count)}: {reason}", err=True)
     wrote = f"{_counted(len(found.rows))} in {found.path}" if found.rows else "nothing was written"
     if found.signal_number:
-        click.echo(f"interrupted with {found.unfinished} of {found.points} trials to go; {wrote}", err=True)
+        say(f"interrupted with {found.unfinished} of {found.points} trials to go; {wrote}", err=True)
         sys.exit(128 + found.signal_number)  # as a shell reports a death by this signal
     _tell_best(found, quiet)
     if not quiet:
         had = f", {found.kept} of them from before" if found.kept else ""
-        click.echo(wrote + had, err=True)
+        say(wrote + had, err=True)
         if found.exhausted:
-            click.echo("no combination is left that was not tried", err=True)
+            say("no combination is left that was not tried", err=True)
     end_of_failed(found.failed)
 
 
@@ -125,7 +126,7 @@ def _tell_best(found: Found, quiet: bool) -> None:
         print_text(f"None of {_counted(len(found.rows))} is feasible.\n")
         return
     if found.goals.constraints and not quiet:
-        click.echo(f"{feasible} of {_counted(len(found.rows))} keep all constraints", err=True)
+        say(f"{feasible} of {_counted(len(found.rows))} keep all constraints", err=True)
     result = of_rows(str(found.path), found.axes, found.rows)
     objectives = found.goals.objectives
     print_text(frontier_table(frontier(result, objectives, per=compared_per(result, objectives)), result))

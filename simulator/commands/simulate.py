@@ -14,6 +14,7 @@ from simulator.commands.options import arch_option, trace_option
 from simulator.commands.progress import QUIET_SECONDS
 from simulator.commands.progress import progress as progress_of_job
 from traces.errors import InputError, Problem, nearest
+from traces.program import say
 
 if TYPE_CHECKING:
     from simulator.arch import Architecture
@@ -189,7 +190,7 @@ def simulate(
 
             written += write_plots(report, plots_folder, trace, plots_format or "svg")
     if check_values and not quiet:
-        click.echo(f"note: {tally}", err=True)
+        say(f"note: {tally}", err=True)
     if timeline is not None:
         from simulator.report.timeline import write_timeline
 
@@ -200,7 +201,7 @@ def simulate(
         wave_file, note = write_pass(arch, *chosen, waves)
         written.append(wave_file)
         if not quiet:
-            click.echo(f"note: {note}", err=True)
+            say(f"note: {note}", err=True)
     if folder is not None:
         written += _write_all(report, Path(folder), verbose)
     if not quiet:
@@ -330,9 +331,9 @@ def _say_notes(report: Report, written: list[Path], with_remarks: bool) -> None:
     from simulator.report.summary import remarks
 
     for remark in remarks(report) if with_remarks else ():
-        click.echo(f"note: {remark}", err=True)
+        say(f"note: {remark}", err=True)
     for path in written:
-        click.echo(f"wrote {path}", err=True)
+        say(f"wrote {path}", err=True)
 
 
 def print_text(text: str) -> None:

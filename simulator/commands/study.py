@@ -7,6 +7,8 @@ import textwrap
 
 import click
 
+from traces.program import say
+
 
 @click.group()
 def study() -> None:
@@ -58,7 +60,7 @@ def paper(
         outcome = run_study(groups, out, workers or usable_cpus(), observer, keep_traces)
     path = write_page(every, outcome.results, scale)
     if not quiet:
-        click.echo(f"wrote {path}", err=True)
+        say(f"wrote {path}", err=True)
     if outcome.signal_number:
         click.echo(f"interrupted with {outcome.missing} of {outcome.wanted} runs to go", err=True)
         sys.exit(128 + outcome.signal_number)  # as a shell reports a death by this signal

@@ -9,6 +9,7 @@ import click
 
 from simulator.commands.completion import complete_space
 from simulator.commands.progress import QUIET_SECONDS, duration, progress
+from traces.program import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,11 +70,11 @@ def sweep(
     wrote = f"{len(outcome.rows)} rows in {outcome.path}"
     if outcome.signal_number:
         kept = wrote if outcome.unfinished < outcome.points else "nothing was written"
-        click.echo(f"interrupted with {outcome.unfinished} of {outcome.points} points to go; {kept}", err=True)
+        say(f"interrupted with {outcome.unfinished} of {outcome.points} points to go; {kept}", err=True)
         sys.exit(128 + outcome.signal_number)  # as a shell reports a death by this signal
     if not quiet:
         had = f", {outcome.kept} of them from the store" if outcome.kept else ""
-        click.echo(wrote + had, err=True)
+        say(wrote + had, err=True)
     end_of_failed(outcome.failed)
 
 
@@ -82,20 +83,20 @@ def _tell_forecast(ahead: Forecast) -> None:
     had = f", {ahead.kept} of them in the store" if ahead.kept else ""
     left_out = sum(ahead.left_out.values())
     out = f"; {_counted(left_out, 'combination')} left out" if left_out else ""
-    click.echo(f"{_counted(ahead.points)} to replay{had}; {_counted(invalid)} invalid{out}")
+    say(f"{_counted(ahead.points)} to replay{had}; {_counted(invalid)} invalid{out}")
     _tell_others(ahead.left_out, ahead.invalid, err=False)
     if ahead.left:
         each = " ".join(f"{1000 * seconds:.1f}" for seconds in ahead.measured_seconds)
         workers = min(ahead.workers, ahead.left)
         processes = "1 process" if workers == 1 else f"{workers} processes"
-        click.echo(f"about {duration(ahead.seconds)} at most on {processes}: some points took {each} ms here")
+        say(f"about {duration(ahead.seconds)} at most on {processes}: some points took {each} ms here")
 
 
 def _tell_others(left_out: Mapping[str, int], invalid: Mapping[str, int], err: bool) -> None:
     for rule, count in left_out.items():
-        click.echo(f"left out: {_counted(count, 'combination')}: {rule} does not hold", err=err)
+        say(f"left out: {_counted(count, 'combination')}: {rule} does not hold", err=err)
     for reason, count in invalid.items():
-        click.echo(f"invalid: {_counted(count)}: {reason}", err=err)
+        say(f"invalid: {_counted(count)}: {reason}", err=err)
 
 
 def _counted(number: int, what: str = "point") -> str:

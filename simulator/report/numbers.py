@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from traces.printable import printable
+
 LARGEST_IN_FULL = 10**10  # larger counts are scaled, so that no column of a report overflows
 
 
@@ -103,8 +105,8 @@ def ratio(over: float, under: float) -> float | None:
 
 
 def plain(text: str) -> str:
-    """Replace what is not printable, so that a name in a file cannot steer the terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    """Replace what is not printable: see `traces.printable`."""
+    return printable(text)
 
 
 def shortened(text: str, longest: int) -> str:

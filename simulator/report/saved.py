@@ -6,6 +6,7 @@ Only what a page says is read; other keys are let through. The fields are those 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,10 @@ class Saved(BaseModel):
     """A part of a saved report."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class _Versioned(Saved):
+    schema_version: int
 
 
 class Named(Saved):
@@ -269,18 +274,27 @@ def read_report(path: str | os.PathLike[str]) -> SavedReport:
     try:
         report = SavedReport.model_validate_json(text)
     except ValidationError as error:
-        raise _refusal(source, error) from None
+        raise _refusal(source, text, error) from None
     if report.schema_version != SCHEMA_VERSION:
-        raise InputError.of(source, f"schema version {report.schema_version}", f"{EXPECTED}, version {SCHEMA_VERSION}")
+        raise _other_version(source, report.schema_version)
     return report
 
 
-def _refusal(source: str, error: ValidationError) -> InputError:
+def _other_version(source: str, version: int) -> InputError:
+    hint = "a newer Skipstone wrote it" if version > SCHEMA_VERSION else ""
+    return InputError.of(source, f"schema version {version}", f"{EXPECTED}, version {SCHEMA_VERSION}", hint)
+
+
+def _refusal(source: str, text: str, error: ValidationError) -> InputError:
     errors = error.errors(include_url=False)
     if errors[0]["type"] == "json_invalid":
         return InputError.of(source, f"no JSON ({errors[0]['ctx']['error']})", EXPECTED)
     if not errors[0]["loc"]:
         return InputError.of(source, "JSON that is no report", EXPECTED)
+    with suppress(ValidationError):  # what another version calls its keys says nothing
+        version = _Versioned.model_validate_json(text).schema_version
+        if version != SCHEMA_VERSION:
+            return _other_version(source, version)
     missing = sorted({str(one["loc"][0]) for one in errors if one["type"] == "missing" and len(one["loc"]) == 1})
     if "cycles" in missing:
         return InputError.of(source, "JSON that is no report", EXPECTED)

@@ -102,6 +102,14 @@ def test_schema_knows_every_shipped_mechanism_and_key() -> None:
             assert key == "mechanism" or value.get("description") or "$ref" in value, key
 
 
+def test_schema_says_bounds_in_its_own_words() -> None:
+    schema = machine_schema()
+    rate, latency = (schema["$defs"]["Link"]["properties"][key] for key in ("bandwidth_gb_per_s", "latency_ns"))
+    assert (rate["exclusiveMinimum"], rate["maximum"]) == (0, 10**6)
+    assert latency["minimum"] == 0
+    assert not [word for word in ("gt", "ge", "lt", "le") if f'"{word}":' in schema_text()]
+
+
 def test_schema_refers_to_nothing_that_it_lacks() -> None:
     text = schema_text()
     wanted = {part.split('"')[0] for part in text.split("#/$defs/")[1:]}
