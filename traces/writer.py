@@ -26,13 +26,14 @@ from typing import IO, Any
 import numpy as np
 
 from traces import statistics
-from traces.archive import ArchiveReader, Array, Member, append, check_size, directory, encode, end_of, sync_folder
+from traces.archive import ArchiveReader, Array, Member, append, check_size, directory, encode, end_of
 from traces.bitmask import BitMask
 from traces.errors import InputError, Problem, nearest
 from traces.header import Header, check_header, encode_header, plain, refuse, valid_steps
 from traces.records import Floats, Step, make_record, member_name, read_header, read_step
 from traces.schema import FORMAT, VERSION, entry_problems, training_problems
 from traces.version import __version__
+from traces.whole_file import sync_folder
 
 _CHECKPOINT_SHARE = 20
 """Timed checkpoints may take one part in so many of the running time, however large the trace becomes."""

@@ -50,6 +50,7 @@ def sweep(
     neither on --workers or --scheduler nor on what the store had.
     """
     from simulator.explore import forecast, load_space, run_sweep
+    from simulator.explore.sweeping import changed_meanwhile
 
     described = load_space(space)
     if dry_run:
@@ -70,6 +71,8 @@ def sweep(
         kept = wrote if outcome.unfinished < outcome.points else "nothing was written"
         click.echo(f"interrupted with {outcome.unfinished} of {outcome.points} points to go; {kept}", err=True)
         sys.exit(128 + outcome.signal_number)  # as a shell reports a death by this signal
+    if outcome.changed:
+        raise changed_meanwhile(outcome.changed)
     if not quiet:
         had = f", {outcome.kept} of them from the store" if outcome.kept else ""
         click.echo(wrote + had, err=True)

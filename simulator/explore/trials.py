@@ -242,7 +242,7 @@ class Trials:
                 if untried is None:
                     return None
                 self._study.enqueue_trial(dict(parameters(self._dimensions, untried)))
-            self._study.sampler = self._seeded(int(rng.generate_state(1)[0]))
+            self._study.sampler = self._seeded(int(rng.generate_state(1)[0]), len(before))
             trial = self._study.ask(self._distributions)
             numbers = numbers_of(self._dimensions, trial.params)
             identity = self.identity(numbers)
@@ -317,7 +317,7 @@ class Trials:
         sampler: BaseSampler = self._optuna.samplers.RandomSampler(seed=0)
         return sampler
 
-    def _seeded(self, seed: int) -> BaseSampler:
+    def _seeded(self, seed: int, before: int) -> BaseSampler:
         samplers = self._optuna.samplers
         sampler: BaseSampler
         if self._sampler == "tpe":
@@ -327,14 +327,28 @@ class Trials:
         elif self._sampler == "random":
             sampler = samplers.RandomSampler(seed=seed)
         else:
-            with warnings.catch_warnings():  # "QMCSampler is experimental"
-                warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
-                sampler = samplers.QMCSampler(
-                    seed=self._seed,  # one sequence for all trials
-                    scramble=True,
-                    independent_sampler=samplers.RandomSampler(seed=seed),
-                    warn_independent_sampling=False,
-                )
+            sampler = self._quasi_random(seed, before)
+        return sampler
+
+    def _quasi_random(self, seed: int, before: int) -> BaseSampler:
+        """Give Optuna's QMC, but whose place in the sequence is the number of trials asked before.
+
+        Optuna counts in the storage, and a kill between that and the trial would skip a place.
+        """
+        base: Any = self._optuna.samplers.QMCSampler
+
+        class QuasiRandom(base):  # type: ignore[misc] # its base is not there before Optuna is imported
+            def _find_sample_id(self, *_: object) -> int:
+                return before
+
+        with warnings.catch_warnings():  # "QMCSampler is experimental"
+            warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+            sampler: BaseSampler = QuasiRandom(
+                seed=self._seed,  # one sequence for all trials
+                scramble=True,
+                independent_sampler=self._optuna.samplers.RandomSampler(seed=seed),
+                warn_independent_sampling=False,
+            )
         return sampler
 
     def _of_dimensions(self) -> dict[str, BaseDistribution]:
