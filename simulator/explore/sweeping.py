@@ -146,7 +146,7 @@ def run_sweep(
 
     def outcome(signal_number: int) -> Outcome:
         finished = tuple(with_quality(space, row) for row in rows if row is not None)
-        gone = [row for place, _ in points if (row := rows[place]) is not None and row["key"] is None]
+        gone = [row for place, _ in points if (row := rows[place]) is not None and row.get("key", "") is None]
         return Outcome(
             axes,
             finished,

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import math
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,6 +46,9 @@ NEAR_STEPS = 2
 """Dimensions in which it may differ by a step before any other combination will do."""
 LOOKED_AT = 4096
 """Any others that are looked at; all of them where there are no more."""
+
+ASKED_WITHIN_SECONDS = 3.0
+"""A trial of a database has its combination this long after it was made, or whoever made it is no more."""
 
 ASKED, TOLD, MADE_OF = "asked", "row", "skipstone"
 """Attributes: of a trial, its combination and its row; of a study, what it is a search of."""
@@ -177,7 +181,7 @@ class Trials:
         Parameters
         ----------
         alone : bool
-            Whether nobody else uses the study, so that a trial without a combination, which nobody will tell, is ours.
+            Whether nobody else uses the study, so that a trial without a combination is of nobody who is at work.
 
         Returns
         -------
@@ -188,13 +192,12 @@ class Trials:
         whole : bool
             Whether all of the batch was asked.
         """
+        self._drop_abandoned(alone)
         batch, asked, whole = -1, list[Asked](), True
         seen: set[str] = set()
         for trial in self._all():
             of = trial.user_attrs.get(ASKED)
             if of is None:
-                if alone and trial.state.name == "RUNNING":
-                    self._drop(trial.number)
                 continue
             repeated = of["identity"] in seen
             seen.add(of["identity"])
@@ -215,6 +218,20 @@ class Trials:
             else:
                 whole = True
         return batch, asked, whole
+
+    def _drop_abandoned(self, alone: bool) -> None:
+        """End trials that a kill left without a combination: samplers would look at them as at those under way.
+
+        One of another search has its combination in a moment. If it is ended all the same, that search asks again.
+        """
+        abandoned = self._without_combination()
+        if abandoned and not alone:
+            time.sleep(ASKED_WITHIN_SECONDS)
+        for number in abandoned & self._without_combination():
+            self._drop(number)
+
+    def _without_combination(self) -> set[int]:
+        return {t.number for t in self._all() if t.state.name == "RUNNING" and ASKED not in t.user_attrs}
 
     def ask(self, batch: int) -> Asked | None:
         """Ask for a combination that no trial has had yet, and that breaks no rule of the space.
@@ -243,11 +260,14 @@ class Trials:
                     return None
                 self._study.enqueue_trial(dict(parameters(self._dimensions, untried)))
             self._study.sampler = self._seeded(int(rng.generate_state(1)[0]), len(before))
-            trial = self._study.ask(self._distributions)
-            numbers = numbers_of(self._dimensions, trial.params)
-            identity = self.identity(numbers)
-            of = {"numbers": numbers, "identity": identity, "batch": batch, "owner": self._owner}
-            trial.set_user_attr(ASKED, of)
+            try:
+                trial = self._study.ask(self._distributions)
+                numbers = numbers_of(self._dimensions, trial.params)
+                identity = self.identity(numbers)
+                of = {"numbers": numbers, "identity": identity, "batch": batch, "owner": self._owner}
+                trial.set_user_attr(ASKED, of)
+            except self._optuna.exceptions.UpdateFinishedTrialError:
+                continue  # another search took it for an abandoned one
             if identity in tried:
                 self._drop(trial.number)
             elif self._every.broken_rule(numbers) is not None:
