@@ -37,6 +37,12 @@ bench: $(TORCH_VENV)/installed-torch
 reliability: $(VENV)/installed-dev
 	PYTHONPATH=tests $(BIN)/python -m reliability
 
+# Kills commands at random and at chosen moments, and looks at what is left: about half an hour.
+KILLS ?= 240
+.PHONY: faults
+faults: $(VENV)/installed-dev
+	$(ONE_THREAD) PYTHONPATH=tests $(BIN)/python -m reliability.killing --kills $(KILLS)
+
 # The site in build/docs/html, and every warning an error; all pages anew (-E), since most are written from the code. In an environment of its own: Sphinx is no small thing.
 docs: $(DOCS_VENV)/installed-docs
 	SKIPSTONE_DOCS_EXECUTE=$(EXECUTE) $(ONE_THREAD) $(DOCS_VENV)/bin/python -m sphinx -c docs -W --keep-going -q -E \

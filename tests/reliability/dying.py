@@ -13,9 +13,9 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 PLAN = "SKIPSTONE_DIES"
 OF_PATHS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "sqlite3.connect")
@@ -94,15 +94,20 @@ def prepare() -> None:
         _Counting(death).begin()
 
 
-if __name__ in ("__main__", "__mp_main__"):  # the latter: in a pool's processes
-    prepare()
-
-if __name__ == "__main__":
+def run(words: Sequence[str]) -> NoReturn:
+    """Run a command line."""
     from simulator.cli import main
 
     if os.environ.get("SKIPSTONE_CHECKPOINTS") == "every step":
         from traces import char_lm
 
         char_lm.CHECKPOINT_EVERY_SECONDS = 0.0
-    sys.argv[0] = "skipstone"
+    sys.argv = ["skipstone", *words]
     main()
+
+
+if __name__ in ("__main__", "__mp_main__"):  # the latter: in a pool's processes
+    prepare()
+
+if __name__ == "__main__":
+    run(sys.argv[1:])

@@ -7,7 +7,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,14 +17,13 @@ from pathlib import Path
 
 from reliability import faults
 from reliability.dying import Death
-from reliability.promises import ROOT, keep
+from reliability.processes import Process, forked, import_all, of_session, started
+from reliability.promises import keep
 from reliability.victims import VICTIMS, Victim, make_inputs
 from reliability.wholeness import Content, content_of, damages, differences, unfinished
 
 GONE_WITHIN_SECONDS = 30.0
 MOMENTS = ("at a random time", "before a file event", "in the midst of a write", "at a random time, with its pool")
-MENDED = 5
-"""Faults of the product that these kills and the tests beside them found, each mended with a test, see CHANGELOG.md."""
 
 
 @dataclass(frozen=True)
@@ -65,38 +63,36 @@ class Killer:
         self.resumed = self.left = self.cut = self.ended_before = 0
         self.violations: list[str] = []
         make_inputs(home / "in")
+        import_all()
 
     def kill(self, victim: Victim, moment: str, over_old: bool) -> bool:
         """Kill a command once; say whether it lived long enough for that."""
         course = self._course(victim, over_old)
         folder = self._folder(course.before)
         death = self._death(folder, course, moment)
-        process = self._start(victim.words, folder, death)
-        if moment in MOMENTS[1:3]:
-            process.wait()
-        else:
+        process = self._run(victim, victim.words, folder, death)
+        if moment not in MOMENTS[1:3]:
             time.sleep(self._random.uniform(0, course.seconds))
+            # Not yet waited for, so that the number is still its own.
             (os.killpg if moment == MOMENTS[3] else os.kill)(process.pid, signal.SIGKILL)
-            process.wait()
-        if process.returncode == 0:
+        code = process.wait()
+        if code == 0:
             self.ended_before += 1
             return False
-        self._look(victim, moment, folder, course, process)
+        self._look(victim, moment, folder, course, process.pid, code)
         self._go_on(victim, moment, folder, course)
         return True
 
-    def _look(
-        self, victim: Victim, moment: str, folder: Path, course: Course, process: subprocess.Popen[bytes]
-    ) -> None:
+    def _look(self, victim: Victim, moment: str, folder: Path, course: Course, session: int, code: int) -> None:
         where = f"{victim.kind}, {moment}"
         self.kills[victim.kind] += 1
         self.moments[moment] += 1
         said = self._said.read_text(encoding="utf-8", errors="replace")
-        of_pool = victim.pooled and process.returncode == 2 and "a process that died or was killed" in said
-        if process.returncode not in (-signal.SIGKILL, -signal.SIGXFSZ) and not of_pool:
-            self.violations.append(f"{where}: ended with {process.returncode}, not by the kill: {said}")
+        of_pool = victim.pooled and code == 2 and "a process that died or was killed" in said
+        if code not in (-signal.SIGKILL, -signal.SIGXFSZ) and not of_pool:
+            self.violations.append(f"{where}: ended with {code}, not by the kill: {said}")
         end = time.monotonic() + GONE_WITHIN_SECONDS
-        while (strays := processes_of(process.pid)) and time.monotonic() < end:
+        while (strays := of_session(session)) and time.monotonic() < end:
             time.sleep(0.05)
         self.violations += [f"{where}: process {stray} lives on" for stray in strays]
         self.violations += [f"{where}: {damage}" for damage in damages(folder, course.before, course.whole, of_pool)]
@@ -105,15 +101,15 @@ class Killer:
     def _go_on(self, victim: Victim, moment: str, folder: Path, course: Course) -> None:
         said = []
         for words in victim.again or (victim.words,):
-            process = self._start(words, folder)
-            if process.wait() == 0:
+            code = self._run(victim, words, folder).wait()
+            if code == 0:
                 break
             said.append(self._said.read_text(encoding="utf-8", errors="replace"))
-            if process.returncode != 2 or "Traceback" in said[-1]:
+            if code != 2 or "Traceback" in said[-1]:
                 break
         where = f"{victim.kind}, {moment}, resumed"
-        if process.returncode != 0:
-            self.violations.append(f"{where}: ended with {process.returncode}: {' '.join(said)}")
+        if code:
+            self.violations.append(f"{where}: ended with {code}: {' '.join(said)}")
             return
         wrong = differences(folder, course.whole)
         self.violations += [f"{where}: {difference}" for difference in wrong]
@@ -127,13 +123,13 @@ class Killer:
             before: Content = {}
             if over_old:
                 folder = self._folder({})
-                self._finish(self._start(victim.earlier, folder), victim.earlier)
+                self._finish(victim, victim.earlier, folder)
                 before = content_of(folder)
             folder = self._folder(before)
             tally = self._home / "tally"
             tally.unlink(missing_ok=True)
             begin = time.monotonic()
-            self._finish(self._start(victim.words, folder, Death(str(folder), tally=str(tally))), victim.words)
+            self._finish(victim, victim.words, folder, Death(str(folder), tally=str(tally)))
             seconds = time.monotonic() - begin
             self._courses[key] = Course(before, content_of(folder), seconds, int(tally.read_text()))
         return self._courses[key]
@@ -157,38 +153,15 @@ class Killer:
             (folder / name).write_bytes(raw)
         return folder
 
-    def _start(self, words: str, folder: Path, death: Death | None = None) -> subprocess.Popen[bytes]:
-        path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-        settings = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "SKIPSTONE_CHECKPOINTS": "every step"}
-        with self._said.open("wb") as said:
-            return subprocess.Popen(
-                [sys.executable, "-m", "reliability.dying", *words.replace("IN/", f"{self._home / 'in'}/").split()],
-                cwd=folder,
-                env={**os.environ, **settings, **(death or Death(str(folder))).environment()},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
-                start_new_session=True,
-            )
+    def _run(self, victim: Victim, words: str, folder: Path, death: Death | None = None) -> Process:
+        start = started if victim.pooled else forked
+        environment = {**(death or Death(str(folder))).environment(), "SKIPSTONE_CHECKPOINTS": "every step"}
+        return start(words.replace("IN/", f"{self._home / 'in'}/").split(), folder, environment, self._said)
 
-    @staticmethod
-    def _finish(process: subprocess.Popen[bytes], words: str) -> None:
-        if process.wait():
-            raise RuntimeError(f"undisturbed, it ended with {process.returncode}: {words}")
-
-
-def processes_of(session: int) -> list[int]:
-    """List the processes of a session that are not yet dead."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                state, *fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[2]) == session and state not in "ZX":
-                found.append(int(entry.name))
-    return found
+    def _finish(self, victim: Victim, words: str, folder: Path, death: Death | None = None) -> None:
+        code = self._run(victim, words, folder, death).wait()
+        if code:
+            raise RuntimeError(f"undisturbed, it ended with {code}: {words}: {self._said.read_text()}")
 
 
 def moments_of(victim: Victim) -> Sequence[str]:
@@ -203,15 +176,14 @@ def figures_of(killer: Killer) -> Mapping[str, int | str]:
         "of what": ", ".join(f"{kind} {count}" for kind, count in sorted(killer.kills.items())),
         "moments": ", ".join(f"{moment} {count}" for moment, count in sorted(killer.moments.items())),
         "kills that left a hidden unfinished file": killer.cut,
-        "of them still there after going on": killer.left,
+        "such files after going on": killer.left,
         "resumed to the same bytes": killer.resumed,
-        "faults found and mended": MENDED,
         "violations": len(killer.violations),
     }
 
 
 def main() -> None:
-    """Kill, tell on stderr, and keep the figures where nothing was wrong or `--keep` says so."""
+    """Kill, tell on stderr, and keep the figures; exit with 1 where anything was wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulator import load_arch, simulate
-from simulator.explore import load_space, run_sweep
+from simulator.explore import evaluate, load_space, run_sweep
 from traces import DenseLayer, Trace, synthetic_trace
 
 SPACE = """\
@@ -98,6 +98,8 @@ def make_inputs(folder: Path) -> Path:
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     (folder / "text.txt").write_text(TEXT, encoding="utf-8")
     run_sweep(load_space(folder / "space.yaml"), folder / "swept", 1)
+    for cache in (evaluate._figures, evaluate._replay, evaluate._steps):
+        cache.cache_clear()  # forked processes have them, too, and shall do their work themselves
     with Trace(folder / "a.npz") as trace:
         report = simulate(load_arch("zero_skip"), trace)
     (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
