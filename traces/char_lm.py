@@ -368,7 +368,10 @@ def _check_destination(path: Path, resume: bool, force: bool) -> None:
         for file, content in ((path, "trace"), (state_path(path), "state")):
             if not file.is_file():
                 expected = f"the {content} of the recording to resume"
-                raise InputError.of(str(file), "no such file", expected, "leave out --resume to begin one")
+                begin = (
+                    "--force in place of --resume begins anew" if path.exists() else "leave out --resume to begin one"
+                )
+                raise InputError.of(str(file), "no such file", expected, begin)
     elif path.exists() and not force:
         hint = "--resume goes on with it, --force replaces it"
         raise InputError.of(str(path), "an existing file", "a new one", hint)

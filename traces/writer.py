@@ -18,7 +18,7 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -310,7 +310,8 @@ class TraceWriter:
         """End the recording without touching the file at `path`."""
         if not self._renamed:  # else a file of that name is another writer's
             self._partial_path.unlink(missing_ok=True)
-        self._partial.close()
+        with suppress(OSError):  # a full disk has no room for what is left in its buffer, and nobody wants that
+            self._partial.close()
 
 
 def _array(tensor: BitMask | Floats) -> Array:

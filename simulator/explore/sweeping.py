@@ -177,7 +177,7 @@ def run_sweep(
             write()  # our own fault, or a second Ctrl-C: the finished rows are no worse for it
             raise
         ended = outcome(stop.signal_number)
-        if not ended.unfinished and all(row["status"] == "invalid" for row in ended.rows):
+        if not (ended.unfinished or ended.changed) and all(row["status"] == "invalid" for row in ended.rows):
             raise InputError(no_valid_point(space.source, list(ended.invalid)))
         write()
     return ended
