@@ -136,6 +136,10 @@ class TraceWriter:
         """The steps recorded until now, ascending."""
         return tuple(sorted(self._entries))
 
+    def entry(self, number: int) -> dict[str, Any]:
+        """Return the header's entry of a step that was recorded."""
+        return self._entries[number]
+
     @property
     def header(self) -> dict[str, Any]:
         """The header as it would be written now."""

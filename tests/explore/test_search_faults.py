@@ -69,7 +69,7 @@ def searched(space: Space, out: Path, **more: Any) -> bytes:
     return (out / "results.csv").read_bytes()
 
 
-@pytest.mark.parametrize("number", [12, 15])
+@pytest.mark.parametrize("number", [12, pytest.param(15, marks=pytest.mark.slow)])
 def test_a_trial_that_a_kill_left_without_a_combination_changes_nothing_in_a_database(
     space: Space, whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:

@@ -90,6 +90,7 @@ def forked(words: Sequence[str], folder: Path, environment: Mapping[str, str], s
             file = os.open(path, flags | os.O_CREAT | (os.O_TRUNC if number == 2 else 0))
             os.dup2(file, number)
             os.close(file)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")  # a test's may be elsewhere
         os.environ.update(environment)
         dying.prepare()
         dying.run(words)

@@ -86,7 +86,7 @@ def test_a_sweep_does_not_look_at_the_clock(home: Path, jumping: Callable[[], No
     assert run_sweep(load_space(home / "space.yaml"), home / "after", 1).kept == 9
 
 
-@pytest.mark.parametrize("database", [False, True])
+@pytest.mark.parametrize("database", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_search_goes_on_whatever_the_clock_says(home: Path, jumping: Callable[[], None], database: bool) -> None:
     pytest.importorskip("optuna", reason="pip install 'skipstone[search]'")
 
