@@ -65,6 +65,12 @@ audit: $(VENV)/installed-dev $(TOOLS_VENV)/installed-tools
 compatibility: $(VENV)/installed-dev $(TOOLS_VENV)/installed-tools
 	SKIPSTONE_TOOLS=$(TOOLS_VENV)/bin PYTHONPATH=tests:. nice -n 19 $(BIN)/python -m reliability.compatible
 
+# Kills commands at random and at chosen moments, and looks at what is left: about half an hour.
+KILLS ?= 240
+.PHONY: faults
+faults: $(VENV)/installed-dev
+	$(ONE_THREAD) PYTHONPATH=tests $(BIN)/python -m reliability.killing --kills $(KILLS)
+
 # The site in build/docs/html, and every warning an error; all pages anew (-E), since most are written from the code. In an environment of its own: Sphinx is no small thing.
 docs: $(DOCS_VENV)/installed-docs
 	SKIPSTONE_DOCS_EXECUTE=$(EXECUTE) $(ONE_THREAD) $(DOCS_VENV)/bin/python -m sphinx -c docs -W --keep-going -q -E \

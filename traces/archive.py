@@ -369,12 +369,3 @@ def _common(member: Member) -> tuple[int, ...]:
     version = 45 if member.offset >= _FULL32 else 20
     sizes = (member.crc, member.compressed_bytes, member.data_bytes)
     return version, flags, member.method, *_MIDNIGHT_1980, *sizes
-
-
-def sync_folder(path: Path) -> None:
-    """Make a rename in the folder of `path` outlive a power cut."""
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

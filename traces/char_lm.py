@@ -220,16 +220,18 @@ class _CharLMRun:
         settings, trainer = self.settings, self.trainer
         number = trainer.step + 1
         # A step that a killed run had recorded after its last state is trained again, and is the same.
-        recorded = (number == 1 or number % settings.record_every == 0) and number not in writer.steps
+        due = number == 1 or number % settings.record_every == 0
         diagnoses = None
-        if recorded:
+        if due and number not in writer.steps:
             layers = zip(self.shape.layer_names, trainer.model.layers, strict=True)
             sampled = number == 1 or number % SAMPLED_STEPS == 0 or settings.record_every >= SAMPLED_STEPS
             diagnoses = {name: LayerDiagnosis(layer, sampled) for name, layer in layers}
         loss = trainer.take_step(diagnoses)
         sparsity, valid_loss = self.progress.sparsity, self.progress.valid_loss
         if diagnoses is not None:
-            sparsity = self._record(writer, number, loss, diagnoses)
+            self._record(writer, number, loss, diagnoses)
+        if due:
+            sparsity = _mean_sparsity(writer, number)
         self.losses.append(loss)
         self.norms.append(trainer.gradient_norm)
         if settings.eval_every and number % settings.eval_every == 0:
@@ -301,7 +303,7 @@ class _CharLMRun:
         self.progress = Progress(trainer.step, self.settings.steps, float("nan"), sparsity, valid_loss)
         return recorded
 
-    def _record(self, writer: TraceWriter, number: int, loss: float, diagnoses: dict[str, LayerDiagnosis]) -> float:
+    def _record(self, writer: TraceWriter, number: int, loss: float, diagnoses: dict[str, LayerDiagnosis]) -> None:
         trainer = self.trainer
         inputs, _ = trainer.windows.window(trainer.position - 1)
         tensors = {}
@@ -319,8 +321,6 @@ class _CharLMRun:
             for key, method in wanted.items():
                 info[key][name] = getattr(diagnosis, method)()
         writer.add_step(number, tensors, loss=loss, **info)
-        shares = [share for gates in info["sparsity"].values() for share in gates.values()]
-        return float(np.mean(shares))
 
     def _identity(self) -> dict[str, Any]:
         """Return what a resumed run must share: the settings, and the corpus by its content."""
@@ -351,6 +351,12 @@ class _CharLMRun:
         return arrays
 
 
+def _mean_sparsity(writer: TraceWriter, number: int) -> float:
+    """Give the mean share of zeros in the gates of a recorded step."""
+    shares = [share for gates in writer.entry(number)["sparsity"].values() for share in gates.values()]
+    return float(np.mean(shares))
+
+
 def _save(run: _CharLMRun, writer: TraceWriter, path: Path) -> None:
     # The trace first: one that is ahead of the state can be resumed, one that lacks steps cannot.
     writer.checkpoint()
@@ -368,7 +374,10 @@ def _check_destination(path: Path, resume: bool, force: bool) -> None:
         for file, content in ((path, "trace"), (state_path(path), "state")):
             if not file.is_file():
                 expected = f"the {content} of the recording to resume"
-                raise InputError.of(str(file), "no such file", expected, "leave out --resume to begin one")
+                begin = (
+                    "--force in place of --resume begins anew" if path.exists() else "leave out --resume to begin one"
+                )
+                raise InputError.of(str(file), "no such file", expected, begin)
     elif path.exists() and not force:
         hint = "--resume goes on with it, --force replaces it"
         raise InputError.of(str(path), "an existing file", "a new one", hint)

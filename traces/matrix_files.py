@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-import os
 import struct
-import uuid
 import warnings
 import zipfile
 import zlib
@@ -22,9 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from traces.archive import sync_folder
 from traces.bitmask import BitMask, Bools, packed_bytes
 from traces.errors import InputError, nearest
+from traces.whole_file import replacing
 
 Array = npt.NDArray[Any]
 
@@ -169,21 +167,12 @@ def write_whole(path: Path, data: bytes) -> Path:
     InputError
         Where it cannot be written; then nothing was changed.
     """
-    partial = path.with_name(f".{uuid.uuid4().hex}.partial")
     try:
-        with partial.open("xb") as file:
+        with replacing(path) as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        sync_folder(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         found = f"a file that cannot be written ({error.strerror or error})"
         raise InputError.of(str(path), found, "a folder that exists, may be written and has space") from None
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
     return path
 
 

@@ -12,13 +12,13 @@ import hashlib
 import os
 import sys
 import tempfile
-import uuid
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
 from traces.errors import InputError
+from traces.whole_file import hidden_file
 
 CHUNK_BYTES = 1 << 20
 EXPECTED = "a trace file (.npz)"
@@ -63,17 +63,15 @@ def fetch(url: str, sha256: str | None = None) -> Path:
     if sha256 is not None and _digest(kept_at(sha256)) == sha256:
         return kept_at(sha256)
     folder = _folder()
-    partial = folder / f".{uuid.uuid4().hex}.partial"
     try:
-        with partial.open("xb") as file:
+        with hidden_file(folder, "fetched") as (file, partial):
             found = _copy(url, file)
-        if sha256 is not None and found != sha256:
-            raise InputError.of(url, f"a file of SHA-256 {found}", f"the file of SHA-256 {sha256}")
-        return partial.replace(kept_at(found))
+            file.flush()
+            if sha256 is not None and found != sha256:
+                raise InputError.of(url, f"a file of SHA-256 {found}", f"the file of SHA-256 {sha256}")
+            return partial.replace(kept_at(found))
     except OSError as error:
         raise InputError.of(url, f"no place to keep it: {error.strerror or error}", f"room in {folder}") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def kept_at(sha256: str) -> Path:

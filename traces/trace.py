@@ -106,6 +106,10 @@ class Trace:
             self._sha256 = self._archive.sha256()
         return self._sha256
 
+    def changed(self) -> bool:
+        """Whether the open file's bytes are not those of `sha256` any more: somebody wrote into it."""
+        return self._archive.sha256() != self.sha256
+
     @property
     def policy(self) -> dict[str, Any] | None:
         """The threshold policy of the run as a mapping, such as ``{"kind": "fixed", "threshold": 1e-6}``."""

@@ -18,7 +18,7 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -26,13 +26,14 @@ from typing import IO, Any
 import numpy as np
 
 from traces import statistics
-from traces.archive import ArchiveReader, Array, Member, append, check_size, directory, encode, end_of, sync_folder
+from traces.archive import ArchiveReader, Array, Member, append, check_size, directory, encode, end_of
 from traces.bitmask import BitMask
 from traces.errors import InputError, Problem, nearest
 from traces.header import Header, check_header, encode_header, plain, refuse, valid_steps
 from traces.records import Floats, Step, make_record, member_name, read_header, read_step
 from traces.schema import FORMAT, VERSION, entry_problems, training_problems
 from traces.version import __version__
+from traces.whole_file import sync_folder
 
 _CHECKPOINT_SHARE = 20
 """Timed checkpoints may take one part in so many of the running time, however large the trace becomes."""
@@ -134,6 +135,10 @@ class TraceWriter:
     def steps(self) -> tuple[int, ...]:
         """The steps recorded until now, ascending."""
         return tuple(sorted(self._entries))
+
+    def entry(self, number: int) -> dict[str, Any]:
+        """Return the header's entry of a step that was recorded."""
+        return self._entries[number]
 
     @property
     def header(self) -> dict[str, Any]:
@@ -309,7 +314,8 @@ class TraceWriter:
         """End the recording without touching the file at `path`."""
         if not self._renamed:  # else a file of that name is another writer's
             self._partial_path.unlink(missing_ok=True)
-        self._partial.close()
+        with suppress(OSError):  # a full disk has no room for what is left in its buffer, and nobody wants that
+            self._partial.close()
 
 
 def _array(tensor: BitMask | Floats) -> Array:

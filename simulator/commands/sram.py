@@ -35,7 +35,7 @@ def sram(
     and writes nothing unless all of it is sound. No simulation ever calls CACTI.
     """
     from simulator.energy import cacti
-    from traces.errors import InputError
+    from simulator.report.files import make_folder, write_text_atomically
 
     chosen = sorted(set(nodes), reverse=True)
     sizes = sorted(set(sizes_kib or cacti.CAPACITIES_KIB))
@@ -48,13 +48,8 @@ def sram(
             if observer is not None:
                 observer(done, len(memories))
     cacti.rising(answers)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_text(cacti.as_csv(answers), encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise InputError.of(str(path), error.strerror or str(error), "a file that can be written") from None
+    make_folder(path.parent)
+    write_text_atomically(path, cacti.as_csv(answers))
     click.echo(str(path))
     if not quiet:
         verified = "true" if chosen[0] >= cacti.MODELLED_NM[0] else "false"

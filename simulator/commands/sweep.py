@@ -52,6 +52,7 @@ def sweep(
     """
     from simulator.commands.contradiction import end_of_failed
     from simulator.explore import forecast, load_space, run_sweep
+    from simulator.explore.sweeping import changed_meanwhile
 
     described = load_space(space)
     if dry_run:
@@ -72,6 +73,8 @@ def sweep(
         kept = wrote if outcome.unfinished < outcome.points else "nothing was written"
         say(f"interrupted with {outcome.unfinished} of {outcome.points} points to go; {kept}", err=True)
         sys.exit(128 + outcome.signal_number)  # as a shell reports a death by this signal
+    if outcome.changed:
+        raise changed_meanwhile(outcome.changed)
     if not quiet:
         had = f", {outcome.kept} of them from the store" if outcome.kept else ""
         say(wrote + had, err=True)

@@ -7,6 +7,8 @@ which points stand next to each other for that.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -50,8 +52,9 @@ def evaluate(point: Point) -> Row:
     dict
         A row of the table (see `simulator.explore.table`): what `told` says of the point, and what came of it. Where
         the machine cannot run the trace, for instance because no tile fits its buffers, ``status`` is ``invalid``
-        and ``error`` says why; where a file changed meanwhile, there is no key, for the row is not of what it names.
-        Where the run contradicts the model, ``status`` is ``failed``, and there is no key either: none of it is kept.
+        and ``error`` says why; where a file changed or went meanwhile, there is no key, for the row is not of what it
+        names. Where the run contradicts the model, ``status`` is ``failed``, and there is no key either: none of it
+        is kept.
     """
     row, machine = told(point), point.machine
     try:
@@ -70,7 +73,7 @@ def evaluate(point: Point) -> Row:
         if point.recorded.url:  # where it is kept differs between machines
             reason = reason.replace(str(kept_at(point.recorded.sha256)), point.recorded.url)
         invalid: Row = {**row, "status": "invalid", "error": reason}
-        return {**invalid, "key": None} if isinstance(error, _ChangedError) else invalid
+        return {**invalid, "key": None} if _of_changed_files(error, point) else invalid
     return {**row, "status": "ok", **own, **compared(own, dense, bound)}
 
 
@@ -175,6 +178,28 @@ class _ChangedError(InputError):
     """A file is not any more what it was when the points were enumerated."""
 
 
+def _of_changed_files(error: InputError, point: Point) -> bool:
+    """Whether an error is of a file that changed since, and not of the point."""
+    if isinstance(error, _ChangedError):
+        return True
+    path = str(kept_at(point.recorded.sha256) if point.recorded.url else point.recorded.path)
+    if not any(problem.where.startswith(path) for problem in error.problems):
+        return False
+    try:
+        return _Span.of(point).kept.trace.changed()
+    except _ChangedError:
+        return True
+
+
+@contextmanager
+def _read_before() -> Iterator[None]:
+    """Tell that a file which could be read when the points were enumerated cannot be read any more."""
+    try:
+        yield
+    except InputError as error:
+        raise _ChangedError(error.problems) from None
+
+
 @dataclass(frozen=True)
 class Hardware:
     """A machine of which only that is compared on which its counts depend.
@@ -239,9 +264,10 @@ def _table(name: str, folder: Path | None, digest: str) -> EnergyTable:
     Raises
     ------
     InputError
-        If it has another one by now.
+        If it cannot be read any more, or has another one by now.
     """
-    table = load_energy_table(name, relative_to=folder)
+    with _read_before():
+        table = load_energy_table(name, relative_to=folder)
     if table.digest != digest:
         raise _ChangedError.of(name, "an energy table that changed during the sweep", f"the table of SHA-256 {digest}")
     return table
@@ -256,7 +282,9 @@ def _check_files(dram_timing: str | None, weights: Weights | None, folder: Path 
     InputError
         If they are not there any more, or others.
     """
-    if files_digest(dram_timing, weights, folder) != digest:
+    with _read_before():
+        found = files_digest(dram_timing, weights, folder)
+    if found != digest:
         named = " and ".join(n for n in (dram_timing, weights and weights.file) if n)
         raise _ChangedError.of(named, "a file that changed during the sweep", f"what has the digest {digest}")
 
@@ -268,9 +296,10 @@ def _steps(path: Path, sha256: str, url: str) -> KeptSteps:
     Raises
     ------
     InputError
-        If it has another one by now.
+        If it cannot be read any more, or has another one by now.
     """
-    trace = Trace(fetch(url, sha256) if url else path)
+    with _read_before():
+        trace = Trace(fetch(url, sha256) if url else path)
     if trace.sha256 != sha256:
         raise _ChangedError.of(str(path), "a file that changed during the sweep", f"the file of SHA-256 {sha256}")
     return KeptSteps(trace, KEPT_STEP_BYTES, threads=1)

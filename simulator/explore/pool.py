@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import TypeVar
 
+from traces.errors import InputError
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -26,6 +28,11 @@ so that all end at about the same time. A lot that would cut a group may have tw
 
 LOOK_UP_EVERY_SECONDS = 0.1
 """How often the pool asks whether it shall stop."""
+
+HINT = (
+    "perhaps memory ran out: try fewer --workers; or a script works outside `if __name__ == '__main__':`. "
+    "What is finished is kept: the same command goes on where it was"
+)
 
 
 def run_points(
@@ -59,7 +66,7 @@ def run_points(
 
     Raises
     ------
-    BrokenProcessPool
+    InputError
         If a worker was killed from outside. Whatever `evaluate` raises comes through as it is.
     """
     with Pool(min(workers, len(points))) as pool:
@@ -127,14 +134,11 @@ class Pool:
                 for future in sorted(done, key=futures.__getitem__):
                     yield from enumerate(future.result(), start=futures[future])
             finished = not waiting
-        except BrokenProcessPool as error:
+        except BrokenProcessPool:
             if stop():  # what asked for the stop, such as a batch system's SIGTERM to the whole group, killed them too
                 return
-            error.add_note(
-                "A worker process died: perhaps memory ran out (try fewer --workers), or a script calls sweep() "
-                "outside `if __name__ == '__main__':`."
-            )
-            raise
+            found, expected = "a process that died or was killed", "processes that survive every point"
+            raise InputError.of("workers", found, expected, HINT) from None
         finally:
             if not finished:
                 self._end(finished=False)

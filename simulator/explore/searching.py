@@ -30,6 +30,7 @@ from simulator.explore.study_storage import opened
 from simulator.explore.sweeping import (
     Observer,
     Outcome,
+    changed_meanwhile,
     check_workers,
     evaluator,
     known_row,
@@ -267,9 +268,14 @@ class _Walk:
             rows[places[number]] = row
             done += 1
             observe(done)
-        for one, known in zip(asked, rows, strict=True):
-            if known is not None:
+        gone = list[str]()
+        for one, entry, known in zip(asked, entries, rows, strict=True):
+            if known is not None and known["key"] is None and isinstance(entry, Point):
+                gone.append(str(known["error"]))  # asked as it is, it is evaluated when the search goes on
+            elif known is not None:
                 self.trials.tell(one, known, self._goals.judge(with_quality(self._space, known)))
+        if gone:
+            raise changed_meanwhile(gone)
 
 
 def _observe_more(observe: Observer, before: int, wanted: int, more: int) -> None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 LOCK, JOURNAL = "search.lock", "journal.log"
 MOST_ATTEMPTS, ATTEMPT_AGAIN_AFTER_SECONDS = 3, 1.0
+UNLOCKED_WITHIN_SECONDS = 20.0
+"""How long a search waits for an SQLite file that another process writes to."""
+GOES_ON = "what is finished is kept: the same command goes on where it was"
 EXPECTED = "a database as SQLAlchemy names it, such as sqlite:///search.db or postgresql://user@host/name"
 
 
@@ -108,8 +111,12 @@ def _journal_file(path: Path) -> Any:
     class JournalFile(base):  # type: ignore[misc] # its base is not there before Optuna is imported
         def append_logs(self, logs: list[dict[str, Any]]) -> None:
             lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-            with path.open("ab") as file:
-                file.write(lines.encode())
+            try:
+                with path.open("ab") as file:
+                    file.write(lines.encode())
+            except OSError as error:
+                found, expected = error.strerror or str(error), "a file that can be appended to"
+                raise InputError.of(str(path), found, expected, GOES_ON) from None
 
     return JournalFile(str(path))
 
@@ -139,13 +146,18 @@ def _made(url: str) -> Any:
 
     for attempt in range(MOST_ATTEMPTS):
         try:
-            return optuna().storages.RDBStorage(url)
+            return optuna().storages.RDBStorage(url, engine_kwargs=_engine_settings(url))
         except DatabaseError as error:
             crossed = "UNIQUE" in str(error).upper() or "already exists" in str(error)
             if not crossed or attempt + 1 == MOST_ATTEMPTS:
                 raise
             time.sleep(ATTEMPT_AGAIN_AFTER_SECONDS)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _engine_settings(url: str) -> dict[str, Any]:
+    """Say how long to wait for who holds an SQLite file; other databases have a server, which knows."""
+    return {"connect_args": {"timeout": UNLOCKED_WITHIN_SECONDS}} if url.startswith("sqlite") else {}
 
 
 @contextmanager
@@ -165,7 +177,10 @@ def _database(url: str) -> Iterator[BaseStorage]:
         raise InputError.of("--storage", f"{shown}, for which no driver is installed", EXPECTED, hint) from error
     except (SQLAlchemyError, found.exceptions.StorageInternalError) as error:
         said = str(error.__cause__ or error).partition("\n")[0]
-        raise InputError.of("--storage", f"{shown}: {said}", EXPECTED if storage is None else "an answer") from None
+        if "database is locked" in said:
+            said = f"held by another process for {UNLOCKED_WITHIN_SECONDS:.0f} s ({said})"
+        expected, hint = (EXPECTED, "") if storage is None else ("an answer", GOES_ON)
+        raise InputError.of("--storage", f"{shown}: {said}", expected, hint) from None
     finally:
         if storage is not None:
             storage.remove_session()

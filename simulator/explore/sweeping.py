@@ -55,6 +55,9 @@ class Outcome:
         The table's file.
     left_out : dict of str to int
         Combinations that are no rows, see `Grid`.
+    changed : tuple of str
+        Reasons of valid points that could not be evaluated because a file changed or went meanwhile: they are invalid
+        rows, but not in the store.
     """
 
     axes: tuple[str, ...]
@@ -65,6 +68,7 @@ class Outcome:
     signal_number: int
     path: Path | None
     left_out: dict[str, int] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()
 
     @property
     def invalid(self) -> dict[str, int]:
@@ -150,7 +154,18 @@ def run_sweep(
 
     def outcome(signal_number: int) -> Outcome:
         finished = tuple(with_quality(space, row) for row in rows if row is not None)
-        return Outcome(axes, finished, all_points, before, all_points - done, signal_number, path, grid.left_out)
+        gone = [row for place, _ in points if (row := rows[place]) is not None and row.get("key", "") is None]
+        return Outcome(
+            axes,
+            finished,
+            all_points,
+            before,
+            all_points - done,
+            signal_number,
+            path,
+            grid.left_out,
+            tuple(str(row["error"]) for row in gone),
+        )
 
     def write() -> None:
         if path is not None and done:
@@ -170,10 +185,18 @@ def run_sweep(
             write()  # our own fault, or a second Ctrl-C: the finished rows are no worse for it
             raise
         ended = outcome(stop.signal_number)
-        if not ended.unfinished and all(row["status"] == "invalid" for row in ended.rows):
+        if not (ended.unfinished or ended.changed) and all(row["status"] == "invalid" for row in ended.rows):
             raise InputError(no_valid_point(space.source, list(ended.invalid)))
         write()
     return ended
+
+
+def changed_meanwhile(reasons: Sequence[str]) -> InputError:
+    """Tell of points that could not be evaluated because a file changed or went."""
+    points = "a point" if len(reasons) == 1 else f"{len(reasons)} points"
+    found = f"{points} that could not be evaluated: {reasons[0]}"
+    hint = "once they are as they were, the same command evaluates what is missing"
+    return InputError.of("files of the space", found, "files that stay as they are until the end", hint)
 
 
 def check_workers(workers: int | None, scheduler: str | None = None) -> None:

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import math
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,6 +46,9 @@ NEAR_STEPS = 2
 """Dimensions in which it may differ by a step before any other combination will do."""
 LOOKED_AT = 4096
 """Any others that are looked at; all of them where there are no more."""
+
+ASKED_WITHIN_SECONDS = 3.0
+"""A trial of a database has its combination this long after it was made, or whoever made it is no more."""
 
 ASKED, TOLD, MADE_OF = "asked", "row", "skipstone"
 """Attributes: of a trial, its combination and its row; of a study, what it is a search of."""
@@ -177,7 +181,7 @@ class Trials:
         Parameters
         ----------
         alone : bool
-            Whether nobody else uses the study, so that a trial without a combination, which nobody will tell, is ours.
+            Whether nobody else uses the study, so that a trial without a combination is of nobody who is at work.
 
         Returns
         -------
@@ -188,13 +192,12 @@ class Trials:
         whole : bool
             Whether all of the batch was asked.
         """
+        self._drop_abandoned(alone)
         batch, asked, whole = -1, list[Asked](), True
         seen: set[str] = set()
         for trial in self._all():
             of = trial.user_attrs.get(ASKED)
             if of is None:
-                if alone and trial.state.name == "RUNNING":
-                    self._drop(trial.number)
                 continue
             repeated = of["identity"] in seen
             seen.add(of["identity"])
@@ -215,6 +218,20 @@ class Trials:
             else:
                 whole = True
         return batch, asked, whole
+
+    def _drop_abandoned(self, alone: bool) -> None:
+        """End trials that a kill left without a combination: samplers would look at them as at those under way.
+
+        One of another search has its combination in a moment. If it is ended all the same, that search asks again.
+        """
+        abandoned = self._without_combination()
+        if abandoned and not alone:
+            time.sleep(ASKED_WITHIN_SECONDS)
+        for number in abandoned & self._without_combination():
+            self._drop(number)
+
+    def _without_combination(self) -> set[int]:
+        return {t.number for t in self._all() if t.state.name == "RUNNING" and ASKED not in t.user_attrs}
 
     def ask(self, batch: int) -> Asked | None:
         """Ask for a combination that no trial has had yet, and that breaks no rule of the space.
@@ -242,12 +259,15 @@ class Trials:
                 if untried is None:
                     return None
                 self._study.enqueue_trial(dict(parameters(self._dimensions, untried)))
-            self._study.sampler = self._seeded(int(rng.generate_state(1)[0]))
-            trial = self._study.ask(self._distributions)
-            numbers = numbers_of(self._dimensions, trial.params)
-            identity = self.identity(numbers)
-            of = {"numbers": numbers, "identity": identity, "batch": batch, "owner": self._owner}
-            trial.set_user_attr(ASKED, of)
+            self._study.sampler = self._seeded(int(rng.generate_state(1)[0]), len(before))
+            try:
+                trial = self._study.ask(self._distributions)
+                numbers = numbers_of(self._dimensions, trial.params)
+                identity = self.identity(numbers)
+                of = {"numbers": numbers, "identity": identity, "batch": batch, "owner": self._owner}
+                trial.set_user_attr(ASKED, of)
+            except self._optuna.exceptions.UpdateFinishedTrialError:
+                continue  # another search took it for an abandoned one
             if identity in tried:
                 self._drop(trial.number)
             elif self._every.broken_rule(numbers) is not None:
@@ -317,7 +337,7 @@ class Trials:
         sampler: BaseSampler = self._optuna.samplers.RandomSampler(seed=0)
         return sampler
 
-    def _seeded(self, seed: int) -> BaseSampler:
+    def _seeded(self, seed: int, before: int) -> BaseSampler:
         samplers = self._optuna.samplers
         sampler: BaseSampler
         if self._sampler == "tpe":
@@ -327,14 +347,28 @@ class Trials:
         elif self._sampler == "random":
             sampler = samplers.RandomSampler(seed=seed)
         else:
-            with warnings.catch_warnings():  # "QMCSampler is experimental"
-                warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
-                sampler = samplers.QMCSampler(
-                    seed=self._seed,  # one sequence for all trials
-                    scramble=True,
-                    independent_sampler=samplers.RandomSampler(seed=seed),
-                    warn_independent_sampling=False,
-                )
+            sampler = self._quasi_random(seed, before)
+        return sampler
+
+    def _quasi_random(self, seed: int, before: int) -> BaseSampler:
+        """Give Optuna's QMC, but whose place in the sequence is the number of trials asked before.
+
+        Optuna counts in the storage, and a kill between that and the trial would skip a place.
+        """
+        base: Any = self._optuna.samplers.QMCSampler
+
+        class QuasiRandom(base):  # type: ignore[misc] # its base is not there before Optuna is imported
+            def _find_sample_id(self, *_: object) -> int:
+                return before
+
+        with warnings.catch_warnings():  # "QMCSampler is experimental"
+            warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+            sampler: BaseSampler = QuasiRandom(
+                seed=self._seed,  # one sequence for all trials
+                scramble=True,
+                independent_sampler=self._optuna.samplers.RandomSampler(seed=seed),
+                warn_independent_sampling=False,
+            )
         return sampler
 
     def _of_dimensions(self) -> dict[str, BaseDistribution]:

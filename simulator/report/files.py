@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
 from traces.errors import InputError
+from traces.whole_file import replacing
 
 PathLike = str | os.PathLike[str]
 
@@ -43,25 +43,12 @@ def write_bytes_atomically(path: PathLike, content: bytes) -> Path:
 
 def _write_atomically(path: PathLike, parts: Iterable[bytes]) -> Path:
     target = _target(path)
-    partial = target.parent / f".{uuid.uuid4().hex}.partial"
     try:
-        # Exclusively, and with the rights that the user's umask gives to any new file.
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise _unwritable(path, error) from None
-    try:
-        with os.fdopen(handle, "wb") as file:
+        with replacing(target) as file:
             for part in parts:
                 file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise _unwritable(path, error) from None
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
     return Path(path)
 
 

@@ -311,7 +311,7 @@ def test_file_that_cannot_be_written_is_an_input_error(stand_in: Path, tmp_path:
     (tmp_path / "file").write_text("")
     done = command("--node", "45", "--kib", "64", "--quiet", "--out", str(tmp_path / "file" / "out.csv"))
     assert isinstance(done.exception, InputError)
-    assert "expected a file that can be written" in str(done.exception)
+    assert "file: found a file; expected a folder to write results into" in str(done.exception)
 
 
 def test_no_simulation_knows_the_generator() -> None:

@@ -193,7 +193,7 @@ def test_workers_change_no_byte(home: Path, tmp_path: Path) -> None:
     assert (tmp_path / "other" / "results.csv").read_bytes() != one
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random", "qmc"])
 def test_wherever_a_kill_cuts_the_journal_the_same_table_comes_of_it(
     home: Path, swept: Outcome, tmp_path: Path, sampler: str
 ) -> None:

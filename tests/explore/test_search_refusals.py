@@ -178,10 +178,10 @@ def test_a_database_that_another_search_makes_at_the_same_moment_is_opened_again
     errors = importlib.import_module("sqlalchemy.exc")
     made, crossed = optuna.storages.RDBStorage.__init__, [False, True]
 
-    def crossing(storage: Any, url: str) -> None:
+    def crossing(storage: Any, url: str, **settings: Any) -> None:
         if crossed.pop():
             raise errors.IntegrityError("INSERT", {}, ValueError("UNIQUE constraint failed"))
-        made(storage, url)
+        made(storage, url, **settings)
 
     monkeypatch.setattr(study_storage, "ATTEMPT_AGAIN_AFTER_SECONDS", 0.0)
     monkeypatch.setattr(optuna.storages.RDBStorage, "__init__", crossing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import pickle
 import shutil
 import signal
@@ -268,6 +269,28 @@ def test_a_sweep_killed_with_its_workers_under_way_goes_on_to_the_same_bytes(pat
     texts = [(tmp_path / out / "results.csv").read_bytes() for out in ("at_once", "out")]
     assert texts[0] == texts[1]
     assert len(whole.rows) == POINTS
+
+
+def test_a_sweep_whose_worker_is_killed_tells_it_and_goes_on_to_the_same_bytes(path: Path, tmp_path: Path) -> None:
+    space = sweeping.load_space(path)
+    whole = run_sweep(space, tmp_path / "at_once", 1)
+
+    def kill(done: int, total: int) -> None:
+        if done >= 2:
+            for worker in multiprocessing.active_children()[:1]:
+                worker.kill()
+
+    with pytest.raises(InputError, match=r"workers: found a process that died or was killed.*goes on where it was"):
+        run_sweep(space, tmp_path / "out", 2, kill)
+    assert multiprocessing.active_children() == []
+    kept = keys_in(tmp_path / "out" / "store")
+    finished = (tmp_path / "out" / "results.csv").read_text().count(",ok,")
+    assert 2 <= finished <= len(kept) < POINTS, "a row may be in the store that its worker could not tell any more"
+    resumed = run_sweep(space, tmp_path / "out", 1)
+    assert (resumed.kept, resumed.rows) == (len(kept), whole.rows)
+    assert sorted(keys_in(tmp_path / "out" / "store")) == sorted(keys_in(tmp_path / "at_once" / "store"))
+    texts = [(tmp_path / out / "results.csv").read_bytes() for out in ("at_once", "out")]
+    assert texts[0] == texts[1]
 
 
 def test_a_second_run_evaluates_nothing_and_processes_write_what_one_does(

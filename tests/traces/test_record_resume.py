@@ -137,16 +137,18 @@ def test_resume_of_a_finished_run_with_more_steps_equals_the_longer_run(text, tm
         record_char_lm(settings(3), tmp_path / "parts.npz", resume=True)
 
 
-def test_resume_goes_on_where_the_trace_is_ahead_of_the_state(text, tmp_path):
+@pytest.mark.parametrize("ahead", [11, 15])  # 15 is the last step that is recorded
+def test_resume_goes_on_where_the_trace_is_ahead_of_the_state(text, tmp_path, ahead):
     # A run that is killed between the two writes of a checkpoint leaves this.
     settings = CharLMSettings(corpus=text, steps=16, **SETTINGS)
     whole = record_char_lm(settings, tmp_path / "whole.npz")
     out = tmp_path / "parts.npz"
     record_char_lm(settings, out, observer=interrupt_at(4))
     state = state_path(out).read_bytes()
-    record_char_lm(settings, out, resume=True, observer=interrupt_at(11))
+    record_char_lm(settings, out, resume=True, observer=interrupt_at(ahead))
     state_path(out).write_bytes(state)
     assert record_char_lm(settings, out, resume=True).sha256 == whole.sha256
+    assert state_path(out).read_bytes() == state_path(whole.path).read_bytes()
 
 
 def test_resume_with_other_settings_names_those_that_differ(text, tmp_path):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from traces.archive import ArchiveReader, sync_folder
+from traces.archive import ArchiveReader
 from traces.errors import InputError
 from traces.numpy_frontend.parameters import Floats
+from traces.whole_file import replacing
 
 FORMAT, VERSION = "skipstone-recording-state", 2
 HELD = "policy/"
@@ -79,20 +79,11 @@ def save_state(
     every = {**arrays, **{HELD + name: array for name, array in held.items()}}
     members = {name: np.ascontiguousarray(array).reshape(-1).view(np.uint8) for name, array in every.items()}
     members["header"] = np.frombuffer(json.dumps(document).encode(), np.uint8)
-    partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as file:
+        with replacing(path) as file:
             np.savez(file, allow_pickle=False, **members)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        sync_folder(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise InputError.of(str(path), f"a write that failed ({error.strerror})", "room and leave to write") from None
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def load_state(
