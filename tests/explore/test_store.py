@@ -148,10 +148,10 @@ def test_wherever_a_kill_cuts_the_file_the_whole_lines_are_kept(data: st.DataObj
 class SlowStore(Store):
     """Dawdles between reading what others wrote and writing: whoever holds no lock meets another one."""
 
-    def _take(self, raw: bytes) -> bytes:
-        rest = super()._take(raw)
+    def _read_on(self) -> bool:
+        half = super()._read_on()
         time.sleep(0.0005)
-        return rest
+        return half
 
 
 def test_many_writers_at_once_lose_nothing_and_write_nothing_twice(tmp_path: Path) -> None:
