@@ -11,10 +11,10 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -23,6 +23,9 @@ R = TypeVar("R")
 MOST_IN_A_CHUNK, CHUNKS_OF_A_WORKER = 16, 8
 """Points that stand side by side go to one process, for they share what it keeps; but each process gets several lots,
 so that all end at about the same time. A lot that would cut a group may have twice as many."""
+
+LOTS_OF_A_WORKER = 4
+"""Lots that are under way or wait for each worker; the others are made when there is room, however many they are."""
 
 LOOK_UP_EVERY_SECONDS = 0.1
 """How often the pool asks whether it shall stop."""
@@ -116,16 +119,17 @@ class Pool:
         finished = False
         try:
             size = lot_size(len(points), self._workers, largest_lot)
-            with _interrupts_held_back():  # workers are started by the submissions, and inherit it
-                futures = {
-                    executor.submit(_evaluated, evaluate, points[first:stop_at]): first
-                    for first, stop_at in lots(len(points), size, groups)
-                }
-            waiting = set(futures)
-            while waiting and not stop():
-                done, waiting = wait(waiting, LOOK_UP_EVERY_SECONDS, FIRST_COMPLETED)
-                for future in sorted(done, key=futures.__getitem__):
-                    yield from enumerate(future.result(), start=futures[future])
+            to_submit = iter(lots(len(points), size, groups))
+            waiting: dict[Future[list[R]], int] = {}
+            while not stop():
+                with _interrupts_held_back():  # workers are started by the submissions, and inherit it
+                    for first, end in islice(to_submit, LOTS_OF_A_WORKER * self._workers - len(waiting)):
+                        waiting[executor.submit(_evaluated, evaluate, points[first:end])] = first
+                if not waiting:
+                    break
+                done, _ = wait(waiting, LOOK_UP_EVERY_SECONDS, FIRST_COMPLETED)
+                for future in sorted(done, key=waiting.__getitem__):
+                    yield from enumerate(future.result(), start=waiting.pop(future))
             finished = not waiting
         except BrokenProcessPool as error:
             if stop():  # what asked for the stop, such as a batch system's SIGTERM to the whole group, killed them too

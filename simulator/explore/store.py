@@ -73,20 +73,29 @@ class Store:
         InputError
             If the file cannot be read, or holds a whole line that is no outcome.
         """
-        if key not in self:
-            return None
-        assert self._file is not None, "a place of a file that was never read"
+        return self.outcome(key) if key in self else None
+
+    def outcome(self, key: str) -> Cells:
+        """Give the outcome of a point that has one.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read, or the outcome is not there any more.
+        """
         try:
-            self._file.seek(self._places[key])
-            found, outcome = _outcome(self._file.readline())
-            if found == key:
-                return outcome
+            if key in self and self._file is not None:
+                self._file.seek(self._places[key])
+                found, outcome = _outcome(self._file.readline())
+                if found == key:
+                    return outcome
         except OSError as error:
             raise self._unusable(error) from None
         except _NOT_AN_OUTCOME:
             pass
-        expected = "lines that stay as they were written"
-        raise InputError.of(str(self.path), f"another line where the outcome of {key} was", expected)
+        found = f"no outcome any more of the point {key}"
+        hint = "the same command evaluates again what is gone"
+        raise InputError.of(str(self.path), found, "a file to which lines are appended, and nothing else", hint)
 
     def add(self, key: str, outcome: Cells) -> None:
         """Append an outcome, unless there is one of this key by now.

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from simulator.arch import Mechanism
 from simulator.commands.sweep import sweep as command
-from simulator.explore import Point, Space, run_sweep, sweeping
+from simulator.explore import Point, Space, enumerate_grid, run_sweep, sweeping
 from simulator.explore import evaluate as evaluation
 from simulator.explore import store as storing
 from simulator.explore.store import Store, code_digest
@@ -292,7 +292,7 @@ def test_a_changed_axis_evaluates_only_what_is_new(path: Path, tmp_path: Path, e
     assert not before & set(evaluated)
     assert outcome.kept == 2 * (2 + 2)
     assert list(outcome.rows) == [
-        evaluation.evaluate(point) for point in sweeping.enumerate_grid(sweeping.load_space(path)).points
+        evaluation.evaluate(point) for point in enumerate_grid(sweeping.load_space(path)).points
     ]
 
 
