@@ -45,7 +45,8 @@ def run_points(
     ----------
     points : sequence
     evaluate : callable
-        A function of a module, so that a process can import it; it and the points must be picklable.
+        A function of a module, so that a process can import it; it and the points must be picklable. Where it has a
+        method ``in_turn``, that is called with the points of a lot and yields (place in the lot, row) in its own order.
     workers : int
         Processes; with 1, or a single point, everything happens in this one.
     stop : callable
@@ -100,10 +101,12 @@ class Pool:
     ) -> Iterator[tuple[int, R]]:
         """Evaluate points, in whatever order they finish; arguments, results and errors are those of `run_points`."""
         if min(self._workers, len(points)) <= 1:
-            for index, point in enumerate(points):
-                if stop():
-                    return
-                yield index, evaluate(point)
+            size = lot_size(len(points), 1, largest_lot)
+            for first, end in lots(len(points), size, groups) if not stop() else ():
+                for index, row in _in_turn(evaluate, points[first:end]):
+                    yield first + index, row
+                    if stop():
+                        return
         else:
             yield from self._in_processes(points, evaluate, stop, groups, largest_lot)
 
@@ -186,7 +189,14 @@ def lots(points: int, size: int, groups: Sequence[int] | None = None) -> list[tu
 
 
 def _evaluated(evaluate: Callable[[T], R], points: Sequence[T]) -> list[R]:
-    return [evaluate(point) for point in points]
+    rows = dict(_in_turn(evaluate, points))
+    return [rows[index] for index in range(len(points))]
+
+
+def _in_turn(evaluate: Callable[[T], R], points: Sequence[T]) -> Iterator[tuple[int, R]]:
+    """Evaluate points one by one, in their order or in the one that `evaluate` says with a method ``in_turn``."""
+    in_turn = getattr(evaluate, "in_turn", None)
+    return enumerate(map(evaluate, points)) if in_turn is None else in_turn(points)
 
 
 def _end_with_parent() -> None:

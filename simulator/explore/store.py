@@ -13,7 +13,8 @@ import inspect
 import json
 import os
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -122,6 +123,26 @@ class Store:
         except OSError as error:
             raise self._unusable(error) from None
 
+    @contextmanager
+    def claimed(self, key: str) -> Iterator[bool]:
+        """Hold a point while it is evaluated, that no other process does the same; say whether nobody else holds it.
+
+        A claim ends with its process, however that ends. It only saves work: who cannot get one may evaluate the point
+        nevertheless, and what comes of it is in the store once.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+        """
+        make_folder(self.folder)
+        try:
+            file = self.path.open("ab")
+        except OSError as error:
+            raise self._unusable(error) from None
+        with file:
+            yield _locked(file, _CLAIMS + int(key[:_CLAIM_DIGITS], 16))
+
     def _read_on(self) -> bool:
         """Take the whole lines that follow in the file; say whether half a line is left at its end."""
         file = self._opened()
@@ -156,6 +177,16 @@ class Store:
         return InputError.of(str(self.path), error.strerror or str(error), "a file that can be read and appended to")
 
 
+def _locked(file: BinaryIO, byte: int) -> bool:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)  # until this process closes the file, or ends
+    except OSError:  # somebody else has it, or the file system has no such locks
+        return False
+    return True
+
+
+_CLAIMS, _CLAIM_DIGITS = 1 << 62, 15
+"""A claim is a lock of one byte, far behind the end of the file: where this is, the key says."""
 _NOT_AN_OUTCOME = (ValueError, KeyError, TypeError, AttributeError)
 
 

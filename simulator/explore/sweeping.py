@@ -7,6 +7,7 @@ this one. So a sweep that was killed goes on where it was, and the table is the 
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Observer = Callable[[int, int], None]
+
+PATIENCE_SECONDS, LOOK_AGAIN_SECONDS = 10.0, 0.02
+"""How long a sweep waits for points that other ones are at before it evaluates them, too, and how often it looks."""
 
 
 @dataclass(frozen=True)
@@ -253,6 +257,25 @@ class _Keeping:
         store = _store(self.folder, self.code, self.run)
         known = known_row(point, store)  # another sweep may have been here since this one began
         return _keep(point, evaluate(point), store) if known is None else known
+
+    def in_turn(self, points: Sequence[Point]) -> Iterator[tuple[int, Row]]:
+        """Evaluate points, those last that another sweep is at: when their turn comes, the store may have them."""
+        store = _store(self.folder, self.code, self.run)
+        left = list(enumerate(points))
+        patience = time.monotonic() + PATIENCE_SECONDS
+        while left:
+            busy = []
+            for place, point in left:
+                with store.claimed(point.key) as ours:
+                    row = self(point) if ours or time.monotonic() > patience else known_row(point, store)
+                if row is not None:
+                    patience = time.monotonic() + PATIENCE_SECONDS
+                    yield place, row
+                else:
+                    busy.append((place, point))
+            if len(busy) == len(left):
+                time.sleep(LOOK_AGAIN_SECONDS)
+            left = busy
 
 
 def _keep(point: Point, row: Row, store: Store) -> Row:
