@@ -13,7 +13,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # Where PYTHONDONTWRITEBYTECODE is set, each process would compile the sources of an editable install again (0.1 s).
 COMPILED := $(BIN)/python -m compileall -q simulator traces
 
-.PHONY: demo test test-slow test-torch bench reliability docs figures lint types format schema samples clean
+.PHONY: demo test test-slow test-torch bench reliability soak docs figures lint types format schema samples clean
 
 demo: $(VENV)/installed
 	$(BIN)/simulate --arch zero_skip --trace traces/samples/charlm_t1e-6.npz
@@ -36,6 +36,13 @@ bench: $(TORCH_VENV)/installed-torch
 # RELIABILITY.md from what the long commands below found when they last ran.
 reliability: $(VENV)/installed-dev
 	PYTHONPATH=tests $(BIN)/python -m reliability
+
+# An hour or so: 100,000 points, 50,000 steps, eight sweeps at once; `make soak POINTS=4000 STEPS=2000 SWEEPS=2` tries it.
+POINTS ?= 100000
+STEPS ?= 50000
+SWEEPS ?= 8
+soak: $(VENV)/installed-dev
+	$(ONE_THREAD) PYTHONPATH=tests nice $(BIN)/python -m reliability.load $(POINTS) $(STEPS) $(SWEEPS)
 
 # The site in build/docs/html, and every warning an error; all pages anew (-E), since most are written from the code. In an environment of its own: Sphinx is no small thing.
 docs: $(DOCS_VENV)/installed-docs

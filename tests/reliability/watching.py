@@ -8,11 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 MB = 10**6
-LOOK_EVERY_SECONDS = 0.5
+LOOK_EVERY_SECONDS = 0.2
 SKIPSTONE = "import sys; from simulator.cli import main; sys.argv[0] = 'skipstone'; main()"
 _PAGE, _TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 
@@ -64,6 +64,8 @@ def watch(
     while program.poll() is None:
         sample = _seen(program.pid, done())
         if sample is not None:
+            if samples and sample.cpu_seconds < samples[-1].cpu_seconds:  # workers that have ended spent theirs, too
+                sample = replace(sample, cpu_seconds=samples[-1].cpu_seconds)
             samples.append(sample)
             peak = _peak(program.pid) or peak
         act(program.pid, samples[-1].done if samples else 0)
@@ -115,13 +117,16 @@ class Lines:
 
 def medians(samples: Sequence[Sample], of: Callable[[Sample], float], total: int) -> tuple[float, float]:
     """Give the medians of the second quarter of the work and of the last one."""
-    quarters = [[of(s) for s in samples if total * q <= 4 * s.done < total * (q + 1)] for q in (1, 3)]
-    second, last = (statistics.median(quarter) for quarter in quarters)
-    return second, last
+
+    def of_quarter(number: int) -> float:
+        within = [of(s) for s in samples if total * number <= 4 * s.done < total * (number + 1)]
+        middle = min(samples, key=lambda s: abs(s.done - total * (number + 0.5) / 4))  # of what is done in no time
+        return statistics.median(within or [of(middle)])
+
+    return of_quarter(1), of_quarter(3)
 
 
 def cpu_between(samples: Sequence[Sample], first: float, last: float) -> float:
     """Give the CPU seconds for each thing done between two counts."""
-    begin = min(samples, key=lambda s: abs(s.done - first))
-    end = min(samples, key=lambda s: abs(s.done - last))
+    begin, end = (min(samples, key=lambda s: abs(s.done - count)) for count in (first, last))
     return (end.cpu_seconds - begin.cpu_seconds) / (end.done - begin.done)
