@@ -7,6 +7,7 @@ first what others appended, so that no line is lost, cut in two or there twice. 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import inspect
@@ -36,7 +37,7 @@ class Store:
     Parameters
     ----------
     folder : path
-        Made with the first outcome.
+        Made with the first outcome or claim.
     code : str
         See `code_digest`.
 
@@ -84,16 +85,16 @@ class Store:
         InputError
             If the file cannot be read, or the outcome is not there any more.
         """
-        try:
-            if key in self and self._file is not None:
+        if key in self and self._file is not None:
+            try:
                 self._file.seek(self._places[key])
-                found, outcome = _outcome(self._file.readline())
-                if found == key:
-                    return outcome
-        except OSError as error:
-            raise self._unusable(error) from None
-        except _NOT_AN_OUTCOME:
-            pass
+                of, outcome = _outcome(self._file.readline())
+            except OSError as error:
+                raise self._unusable(error) from None
+            except _NOT_AN_OUTCOME:
+                of, outcome = "", {}
+            if of == key:
+                return outcome
         found = f"no outcome any more of the point {key}"
         hint = "the same command evaluates again what is gone"
         raise InputError.of(str(self.path), found, "a file to which lines are appended, and nothing else", hint)
@@ -127,8 +128,8 @@ class Store:
     def claimed(self, key: str) -> Iterator[bool]:
         """Hold a point while it is evaluated, that no other process does the same; say whether nobody else holds it.
 
-        A claim ends with its process, however that ends. It only saves work: who cannot get one may evaluate the point
-        nevertheless, and what comes of it is in the store once.
+        A claim ends with its process, however that ends. It only saves work: who does not get one may evaluate the
+        point nevertheless, and what comes of it is in the store once.
 
         Raises
         ------
@@ -137,11 +138,12 @@ class Store:
         """
         make_folder(self.folder)
         try:
-            file = self.path.open("ab")
+            # Not the file of the outcomes, whose lock NFS would take for one of the same kind, and wait for itself.
+            file = self.path.with_suffix(".claims").open("ab")
         except OSError as error:
             raise self._unusable(error) from None
         with file:
-            yield _locked(file, _CLAIMS + int(key[:_CLAIM_DIGITS], 16))
+            yield _locked(file, int(key[:_CLAIM_DIGITS], 16))
 
     def _read_on(self) -> bool:
         """Take the whole lines that follow in the file; say whether half a line is left at its end."""
@@ -177,16 +179,19 @@ class Store:
         return InputError.of(str(self.path), error.strerror or str(error), "a file that can be read and appended to")
 
 
+_CLAIM_DIGITS = 15
+"""A claim is a lock of one byte of an empty file: which one, the first hexadecimal digits of the key say."""
+
+
 def _locked(file: BinaryIO, byte: int) -> bool:
+    """Lock a byte until this process closes the file or ends; say whether no other one has it locked."""
     try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)  # until this process closes the file, or ends
-    except OSError:  # somebody else has it, or the file system has no such locks
-        return False
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+    except OSError as error:  # any other error: a file system without such locks
+        return error.errno not in (errno.EACCES, errno.EAGAIN)
     return True
 
 
-_CLAIMS, _CLAIM_DIGITS = 1 << 62, 15
-"""A claim is a lock of one byte, far behind the end of the file: where this is, the key says."""
 _NOT_AN_OUTCOME = (ValueError, KeyError, TypeError, AttributeError)
 
 

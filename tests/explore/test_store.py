@@ -104,7 +104,7 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def keys_in(folder: Path) -> list[str]:
     """The keys of all lines, in their order."""
-    (file,) = folder.iterdir()
+    (file,) = folder.glob("*.jsonl")
     return [json.loads(line)["key"] for line in file.read_text().splitlines()]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from simulator.explore import Point, Space, enumerate_grid, run_sweep, sweeping
 from simulator.explore import evaluate as evaluation
+from simulator.explore import store as storing
 from simulator.explore.store import Store
 
 HOLDS = """\
@@ -83,7 +85,16 @@ def test_a_claim_is_one_process_s_and_ends_with_it(tmp_path: Path) -> None:
         process.wait()
         with store.claimed(key) as ours:
             assert ours
-    assert store.path.read_bytes() == b""
+    assert store.path.with_suffix(".claims").read_bytes() == b""
+
+
+def test_where_there_are_no_locks_every_point_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(storing.fcntl, "lockf", no_locks)
+    with Store(tmp_path, "x").claimed("0" * 64) as ours:
+        assert ours
 
 
 def test_a_point_that_another_sweep_is_at_comes_last_and_is_not_evaluated(
@@ -137,7 +148,7 @@ def test_eight_sweeps_at_once_evaluate_each_point_once_and_write_what_each_write
         process.stdin.flush()
     evaluated = [key for process in processes for key in json.loads(process.communicate()[0])]
     assert all(process.returncode == 0 for process in processes)
-    (file,) = (tmp_path / "store").iterdir()
+    (file,) = (tmp_path / "store").glob("*.jsonl")
     kept = [json.loads(line)["key"] for line in file.read_text().splitlines()]
     assert sorted(kept) == sorted(set(kept)) == sorted(evaluated)
     assert len(kept) == 2 * (8 + 2)

@@ -103,12 +103,15 @@ def large_sweep(folder: Path, points: int) -> Figures:
     }
 
 
-def interrupted_sweep(folder: Path) -> Figures:
-    """Go on with 70 % of what `large_sweep` left, stop by SIGINT, go on, kill, go on to the end: the same bytes."""
-    path, out, whole = folder / "large.yaml", folder / "interrupted", folder / "large"
-    points = len(_keys(whole / "store"))
+def interrupted_sweep(folder: Path, points: int) -> Figures:
+    """Take 70 % of what a sweep left, go on, stop by SIGINT, go on, kill, go on to the end: the same bytes."""
+    points = points // POINTS_OF_A_CLOCK * POINTS_OF_A_CLOCK
+    path = space(folder, "whole", range(4000, 4000 + points // POINTS_OF_A_CLOCK))
+    whole, out = folder / "whole", folder / "interrupted"
+    _succeeded(watch(skipstone("sweep", path, "--out", whole, "--workers", 2, "--quiet")))
     (out / "store").mkdir(parents=True)
     lines = _store(whole / "store").read_bytes().splitlines(keepends=True)
+    check(len(lines) == points, f"{len(lines)} lines of {points} points")
     left = 7 * points // 10
     torn = [*lines[:left], lines[left][:100]]  # the last one as a kill leaves it
     (out / "store" / _store(whole / "store").name).write_bytes(b"".join(torn))
