@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from reliability.soak_sweep import MOST_GROWTH, MOST_MB, MOST_SLOWER, Figures, check
+from reliability.soak_sweep import MACHINE, MOST_GROWTH, MOST_MB, MOST_SLOWER, Figures, check
 from reliability.watching import MB, Watched, cpu_between, medians, watch
 
 RECORD = """
@@ -29,12 +29,12 @@ import sys
 from pathlib import Path
 from simulator import simulate
 from traces import Trace
-path, steps, far = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+path, steps, far = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 def tell(done, steps):
     if done % 100 == 0:
         far.write_text(str(done))
 with Trace(path) as trace:
-    report = simulate("staged_window", trace, progress=tell)
+    report = simulate(path.with_name("soak.yaml"), trace, progress=tell)
 assert len(report.activity.step_cycles) == steps and sum(report.activity.step_cycles.values()) == report.total_cycles
 """
 """Every step of the report is there, and their cycles are those of the whole."""
@@ -45,6 +45,7 @@ MOST_BYTES_A_STEP = 4096
 
 def recorded_and_replayed(folder: Path, steps: int) -> Figures:
     """Record so many steps, then replay them with the dense twin and the bound."""
+    (folder / "soak.yaml").write_text(MACHINE, encoding="utf-8")
     path = folder / "steps.npz"
     recorded = _watched(RECORD, path, steps)
     file_mb = path.stat().st_size / MB
