@@ -15,6 +15,8 @@ COMPILED := $(BIN)/python -m compileall -q simulator traces
 
 .PHONY: demo test test-slow test-torch bench reliability invariants docs figures lint types format schema samples clean
 
+.PHONY: demo test test-slow test-torch bench reliability soak docs figures lint types format schema samples clean
+
 demo: $(VENV)/installed
 	$(BIN)/simulate --arch zero_skip --trace traces/samples/charlm_t1e-6.npz
 
@@ -70,6 +72,13 @@ KILLS ?= 240
 .PHONY: faults
 faults: $(VENV)/installed-dev
 	$(ONE_THREAD) PYTHONPATH=tests $(BIN)/python -m reliability.killing --kills $(KILLS)
+
+# An hour or so: 100,000 points, 50,000 steps, eight sweeps at once; `make soak POINTS=4000 STEPS=2000 SWEEPS=2` tries it.
+POINTS ?= 100000
+STEPS ?= 50000
+SWEEPS ?= 8
+soak: $(VENV)/installed-dev
+	$(ONE_THREAD) PYTHONPATH=tests nice $(BIN)/python -m reliability.load $(POINTS) $(STEPS) $(SWEEPS)
 
 # The site in build/docs/html, and every warning an error; all pages anew (-E), since most are written from the code. In an environment of its own: Sphinx is no small thing.
 docs: $(DOCS_VENV)/installed-docs

@@ -17,7 +17,7 @@ from simulator.arch import Architecture, Weights
 from simulator.energy import EnergyTable, load_energy_table
 from simulator.engine import InvariantError, check_twins
 from simulator.explore.order import hardware_digest
-from simulator.explore.points import Cell, Point, Refusal, Settings, files_digest, named_files
+from simulator.explore.points import Cell, Point, Recorded, Refusal, Settings, files_digest, named_files
 from simulator.report import Report, ScaleOut, energy_saving, speedup
 from simulator.report.reproducer import FailedRun, reproducible
 from simulator.run import KeptSteps, Replay, bound_of, dense_twin, priced, replay, select_steps
@@ -36,8 +36,8 @@ FAILED = "failed"
 """Status of a row whose run contradicts the model, which is a bug."""
 NOT_EVALUATED = ("invalid", FAILED)
 """Statuses of rows without measures."""
-KEPT_FIGURES = 1 << 14
-"""Machines whose figures (some 30 numbers each) a process keeps: many points may have one dense twin."""
+KEPT_FIGURES = 1 << 12
+"""Machines whose figures (some 10 KB each, with the machine) a process keeps: many points may have one dense twin."""
 
 
 def evaluate(point: Point) -> Row:
@@ -94,12 +94,16 @@ def evaluate_elsewhere(point: Point) -> Row:
 
 def told(point: Point) -> Row:
     """Give the cells that say what a row is of, before anything is evaluated."""
-    recorded, machine = point.recorded, point.machine
+    return told_of(point.key, point.machine.name, point.machine.digest, point.settings, point.recorded)
+
+
+def told_of(key: str, name: str, digest: str, settings: Settings, recorded: Recorded) -> Row:
+    """Give what `told` does of a point with this key, name and digest of its machine, settings and trace."""
     return {
-        "key": point.key,
-        "arch": machine.name,
-        "arch_digest": machine.digest,
-        **dict(point.settings),
+        "key": key,
+        "arch": name,
+        "arch_digest": digest,
+        **dict(settings),
         "trace": recorded.name,
         "trace_sha256": recorded.sha256,
         "steps": f"{recorded.steps[0]}:{recorded.steps[-1] + 1}",

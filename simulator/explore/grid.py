@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from simulator.arch import Architecture, Weights
-from simulator.arch.overrides import Override, apply_overrides
-from simulator.energy import load_energy_table
-from simulator.explore.axes import Axis, Condition, in_order, same
-from simulator.explore.keys import machine_keys
-from simulator.explore.points import Cell, Point, Recorded, Refusal, Settings, files_digest, named_files
+from simulator.explore.axes import Axis, Condition
+from simulator.explore.machines import Machines, Priced, cell, one_line
+from simulator.explore.points import Point, Recorded, Refusal, Settings
 from simulator.explore.rules import Rule
 from simulator.explore.sampling import Numbers, combinations
 from simulator.explore.space import Space
@@ -72,29 +66,41 @@ class Combinations:
             len(space.machines), len(space.traces), len(space.phases), *(len(axis.values) for axis in space.axes)
         )  # fmt: skip
         self.replayed = _recorded(space)
-        self._bases = [_Machines(base, space.axes, space.rules) for base in space.machines]
+        self._bases = [Machines(base, space.axes, space.rules) for base in space.machines]
+        ranks: dict[object, int] = {}
+        self._work = {
+            (trace, phase): ranks.setdefault((trace, space.phases[phase].name, recorded), len(ranks))
+            for (trace, phase), recorded in self.replayed.items()
+        }
 
-    def identity(self, numbers: Numbers) -> tuple[int, int, Recorded | str, Settings]:
-        """Give what is equal for combinations that differ in nothing that counts."""
+    def identity(self, numbers: Numbers) -> int:
+        """Give a number that is equal for combinations that differ in nothing that counts."""
         number, trace, phase, *levels = numbers
-        of_axes = self._bases[number].at(tuple(levels))[1]
-        return number, trace, self.replayed[trace, phase], self._settings(phase, of_axes)
+        of_axes = self._bases[number].at(tuple(levels)).identity
+        return (of_axes * len(self._bases) + number) * len(self._work) + self._work[trace, phase]
 
     def broken_rule(self, numbers: Numbers) -> Rule | None:
         """Give the first rule of the space that does not hold for a combination."""
         number, _, _, *levels = numbers
-        machine = self._bases[number].at(tuple(levels))[0]
+        machine = self._bases[number].at(tuple(levels)).machine
         return machine if isinstance(machine, Rule) else None
 
     def entry(self, numbers: Numbers) -> Point | Refusal:
         """Give a combination as what can be evaluated, or with the reason why it cannot, or is not to be."""
         number, trace, phase, *levels = numbers
-        machine, of_axes = self._bases[number].at(tuple(levels))
-        recorded, settings = self.replayed[trace, phase], self._settings(phase, of_axes)
-        if isinstance(machine, _Priced) and isinstance(recorded, Recorded):
-            return Point(machine.machine, recorded, machine.prices_digest, machine.files_digest, settings)
-        reason = str(recorded) if isinstance(machine, _Priced) else _against(machine)
+        made = self._bases[number].at(tuple(levels))
+        recorded, settings = self.replayed[trace, phase], self._settings(phase, made.settings)
+        if isinstance(made.machine, Priced) and isinstance(recorded, Recorded):
+            priced = made.machine
+            return Point(priced.machine, recorded, priced.prices_digest, priced.files_digest, settings)
+        reason = str(recorded) if isinstance(made.machine, Priced) else _against(made.machine)
         return Refusal(self._bases[number].base.name, self.space.traces[trace].name, settings, reason)
+
+    def stated(self, numbers: Numbers) -> Settings:
+        """Give the settings of a combination where every axis applies, without making the machine."""
+        _, _, phase, *levels = numbers
+        axes = self.space.axes
+        return self._settings(phase, tuple((a.path, cell(a.values[n])) for a, n in zip(axes, levels, strict=True)))
 
     def problems(self) -> list[Problem]:
         """Describe the axes, conditions and rules that are about nothing, as far as combinations were asked for."""
@@ -119,10 +125,30 @@ def enumerate_grid(space: Space) -> Grid:
         If a trace cannot be read, an axis, a condition or a rule is over a key that no machine has, or nothing but
         refusals is left.
     """
-    every = Combinations(space)
-    seen: set[tuple[int, int, Recorded | str, Settings]] = set()
-    entries: list[Point | Refusal] = []
-    left_out = {str(rule): 0 for rule in space.rules}
+    left_out: dict[str, int] = {}
+    entries = tuple(entry for _, entry in walk(Combinations(space), left_out))
+    return Grid(entries, left_out)
+
+
+def walk(every: Combinations, left_out: dict[str, int]) -> Iterator[tuple[Numbers, Point | Refusal]]:
+    """Give the entries of `enumerate_grid` one by one, each with its numbers, and keep none of them.
+
+    Parameters
+    ----------
+    every : Combinations
+        Of which no other combination was asked for before.
+    left_out : dict
+        Filled with what `Grid.left_out` is, at the end.
+
+    Raises
+    ------
+    InputError
+        As `enumerate_grid`, at the end.
+    """
+    space = every.space
+    seen: set[int] = set()
+    ruled_out = {str(rule): 0 for rule in space.rules}
+    reasons: dict[str, None] | None = {}  # None as soon as there is a point
 
     def is_new(numbers: Numbers) -> bool:
         """Whether no combination so far was this one."""
@@ -135,20 +161,24 @@ def enumerate_grid(space: Space) -> Grid:
         """Whether all rules hold; it is noted if one does not."""
         rule = every.broken_rule(numbers)
         if rule is not None and is_new(numbers):
-            left_out[str(rule)] += 1
+            ruled_out[str(rule)] += 1
         return rule is None
 
     for numbers in combinations(every.sizes, space.sample, wanted):
         if is_new(numbers):
-            entries.append(every.entry(numbers))
+            entry = every.entry(numbers)
+            if isinstance(entry, Point):
+                reasons = None
+            elif reasons is not None:
+                reasons[entry.reason] = None
+            yield numbers, entry
     problems = every.problems()
     if problems:
         raise InputError(problems)
-    grid = Grid(tuple(entries), {rule: count for rule, count in left_out.items() if count})
-    if not grid.points:
-        ruled = [_against(rule) for rule in space.rules if left_out[str(rule)]]
-        raise InputError(no_valid_point(space.source, [*ruled, *(refusal.reason for refusal in grid.refusals)]))
-    return grid
+    if reasons is not None:
+        ruled = [_against(rule) for rule in space.rules if ruled_out[str(rule)]]
+        raise InputError(no_valid_point(space.source, [*ruled, *reasons]))
+    left_out.update({rule: count for rule, count in ruled_out.items() if count})
 
 
 def _against(machine: Rule | str) -> str:
@@ -174,7 +204,7 @@ def _recorded(space: Space) -> dict[tuple[int, int], Recorded | str]:
                     try:
                         steps = tuple(select_steps(trace, phase.steps))
                     except InputError as error:
-                        found[number, index] = _one_line(error)
+                        found[number, index] = one_line(error)
                     else:
                         # Absolute, because a worker may have another working folder.
                         path = source.path.absolute()
@@ -186,139 +216,7 @@ def _recorded(space: Space) -> dict[tuple[int, int], Recorded | str]:
     return found
 
 
-@dataclass(frozen=True)
-class _Priced:
-    """A machine and the digests of its energy table and of the other files that it names."""
-
-    machine: Architecture
-    prices_digest: str
-    files_digest: str
-
-
-class _Machines:
-    """The machines that the axes make of a base; each different one is checked once.
-
-    Attributes
-    ----------
-    base : Architecture
-    known : set of str
-        Keys that some combination had.
-    met : set of str
-        Paths of the axes that applied somewhere.
-    ruled : set of str
-        Places of the rules that said something of some combination.
-    """
-
-    def __init__(self, base: Architecture, axes: Sequence[Axis], rules: Sequence[Rule] = ()) -> None:
-        self.base = base
-        self.ruled: set[str] = set()
-        self._rules = rules
-        self.known: set[str] = set()
-        self.met: set[str] = set()
-        self._axes = axes
-        self._in_order = [(axis, axes.index(axis)) for axis in in_order(axes)]
-        self._settings: dict[tuple[int, ...], Settings] = {}
-        self._made: dict[Settings, _Priced | Rule | str] = {}
-        self._prices: dict[str, str] = {}
-        self._files: dict[tuple[str | None, Weights | None], str] = {}
-
-    def at(self, levels: tuple[int, ...]) -> tuple[_Priced | Rule | str, Settings]:
-        """Give the machine at these levels, the rule that leaves it out, or what is wrong with it; and its settings."""
-        if levels not in self._settings:
-            data = self.base.to_dict()
-            applied, problems = self._set(data, [(axis, levels[number]) for axis, number in self._in_order])
-            settings = tuple(
-                (axis.path, _cell(axis.values[level]) if axis.path in applied else None)
-                for axis, level in zip(self._axes, levels, strict=True)
-            )
-            self.met |= applied
-            self._settings[levels] = settings
-            if settings not in self._made:
-                self._made[settings] = self._broken_rule(data) or self._make(data, problems)
-        settings = self._settings[levels]
-        return self._made[settings], settings
-
-    def keys(self) -> set[str]:
-        """List the keys that the base has, or has with a single level of an axis."""
-        found = set(machine_keys(self.base.to_dict()))
-        for axis, _ in self._in_order:
-            for level in range(len(axis.values)):
-                data = self.base.to_dict()
-                if self._set(data, [(axis, level)])[0]:
-                    found.update(machine_keys(data))
-        return found
-
-    def _set(self, data: dict[str, Any], chosen: Iterable[tuple[Axis, int]]) -> tuple[set[str], list[Problem]]:
-        """Set in `data` what applies; give the paths of that, and what could not be set."""
-        applied: set[str] = set()
-        problems: list[Problem] = []
-        for axis, level in chosen:
-            keys = machine_keys(data)
-            self.known.update(keys)
-            if axis.path in keys and all(_holds(c, data, self.base.folder) for c in axis.only_if):
-                applied.add(axis.path)
-                override = Override(axis.path, tuple(axis.path.split(".")), axis.values[level])
-                problems += apply_overrides(data, [override])
-        return applied, problems
-
-    def _broken_rule(self, data: dict[str, Any]) -> Rule | None:
-        """Give the first rule that does not hold."""
-        said = [(rule, rule.holds(lambda path: _value(data, path, self.base.folder))) for rule in self._rules]
-        self.ruled.update(rule.where for rule, holds in said if holds is not None)
-        return next((rule for rule, holds in said if holds is False), None)
-
-    def _make(self, data: dict[str, Any], problems: list[Problem]) -> _Priced | str:
-        try:
-            if problems:
-                raise InputError(problems)
-            machine = Architecture.parse(data, None, (self.base.folder or Path()).absolute())
-            table, named = machine.energy_table, named_files(machine)
-            if table not in self._prices:
-                self._prices[table] = load_energy_table(table, relative_to=self.base.folder).digest
-            if named not in self._files:
-                self._files[named] = files_digest(*named, self.base.folder)
-            return _Priced(machine, self._prices[table], self._files[named])
-        except InputError as error:
-            return _one_line(error)
-
-
-def _holds(condition: Condition, data: dict[str, Any], folder: Path | None) -> bool:
-    """Whether a machine has a value that a condition names."""
-    found, value = _value(data, condition.path, folder)
-    return found and any(same(value, one) for one in condition.values)
-
-
-def _value(data: dict[str, Any], path: str, folder: Path | None) -> tuple[bool, Any]:
-    """Give what a machine has at a key, be it written or a default."""
-    found, value = _at(data, path)
-    if not found:
-        try:
-            return _at(Architecture.parse(data, None, folder).to_dict(), path)
-        except InputError:  # perhaps a later axis mends it
-            return False, None
-    return found, value
-
-
-def _at(data: Any, path: str) -> tuple[bool, Any]:
-    for key in path.split("."):
-        if not isinstance(data, dict) or key not in data:
-            return False, None
-        data = data[key]
-    return True, data
-
-
-def _cell(value: Any) -> Cell:
-    """Write an axis value for the table."""
-    if isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool)):
-        return value
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def _one_line(error: InputError) -> str:
-    return "; ".join(map(str, error.problems))
-
-
-def _problems(space: Space, bases: list[_Machines]) -> list[Problem]:
+def _problems(space: Space, bases: list[Machines]) -> list[Problem]:
     """Describe the axes, conditions and rules that are about nothing; a sample need not meet each of the others."""
     met = set().union(*(base.met for base in bases))
     conditions = [condition for axis in space.axes for condition in axis.only_if]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from simulator.arch import Architecture, Mechanism
+
+Shape = tuple[tuple[str, Any], ...]
 
 
 def machine_keys(data: Mapping[str, Any]) -> list[str]:
@@ -26,7 +29,28 @@ def machine_keys(data: Mapping[str, Any]) -> list[str]:
     list of str
         For instance ``array``, ``array.rows``, ``skipping``, ``skipping.mechanism``, ``skipping.depth``.
     """
-    return list(_keys(Architecture, data, ""))
+    return list(_keys_of(_shape(data), tuple(Mechanism.registered.values())))
+
+
+@lru_cache(maxsize=256)
+def _keys_of(shape: Shape, mechanisms: tuple[type[Mechanism], ...]) -> tuple[str, ...]:
+    """List the keys once for all machines of a shape: those of a space differ in a few shapes, and in many values."""
+    return tuple(_keys(Architecture, _shaped(shape), ""))
+
+
+def _shape(data: Mapping[str, Any]) -> Shape:
+    """Give what keys depend on: which parts are there, absent or of keys of their own, and the mechanism's name."""
+    parts: list[tuple[str, Any]] = []
+    for name, value in data.items():
+        if isinstance(value, dict):
+            parts.append((name, _shape(value)))
+        else:
+            parts.append((name, value if value is None or (name == "mechanism" and isinstance(value, str)) else ""))
+    return tuple(parts)
+
+
+def _shaped(shape: Shape) -> dict[str, Any]:
+    return {name: _shaped(part) if isinstance(part, tuple) else part for name, part in shape}
 
 
 def _keys(model: type[BaseModel], data: Mapping[str, Any], prefix: str) -> Iterator[str]:

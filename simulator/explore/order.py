@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from simulator.arch import Architecture
 from simulator.explore.points import Point
 
 NOT_HARDWARE = ("name", "description", "energy_table")
+Shared = tuple[int, int, int]
 
 
 def sharing_order(points: Sequence[Point]) -> tuple[list[int], list[int]]:
@@ -32,20 +33,34 @@ def sharing_order(points: Sequence[Point]) -> tuple[list[int], list[int]]:
     groups : list of int
         For each index of `order` a number, ascending: equal ones share a trace and a dense twin.
     """
-    ranks: dict[Hashable, int] = {}
+    sharing = Sharing()
+    return in_order([sharing.of(point) for point in points])
 
-    def rank(part: Hashable) -> int:
-        return ranks.setdefault(part, len(ranks))
 
-    keys = []
-    for point in points:
+def in_order(shared: Sequence[Shared]) -> tuple[list[int], list[int]]:
+    """Do what `sharing_order` does, from what `Sharing` says of the points."""
+    order = sorted(range(len(shared)), key=shared.__getitem__)
+    return order, [shared[index][1] for index in order]
+
+
+class Sharing:
+    """Says what points share, by numbers that are equal where it is the same, in order of appearance."""
+
+    def __init__(self) -> None:
+        self._ranks: dict[bytes, int] = {}
+
+    def of(self, point: Point) -> Shared:
+        """Number a point's trace; its dense twin, which is the machine without skipping; and its replay."""
         data = _hardware(point.machine)
-        trace = (point.recorded, point.files_digest)
         skipping = _text(data.pop("skipping"))
-        surroundings = (trace, _text(data))
-        keys.append((rank(trace), rank(surroundings), rank((surroundings, skipping))))
-    order = sorted(range(len(points)), key=keys.__getitem__)
-    return order, [keys[index][1] for index in order]
+        recorded = point.recorded
+        trace = _text([str(recorded.path), recorded.sha256, recorded.steps, point.files_digest])
+        twin = trace + _text(data)
+        return self._rank("trace", trace), self._rank("twin", twin), self._rank("replay", twin + skipping)
+
+    def _rank(self, kind: str, text: str) -> int:
+        digest = hashlib.blake2b(f"{kind} {text}".encode(), digest_size=16).digest()  # of 100,000 points, 2 MB
+        return self._ranks.setdefault(digest, len(self._ranks))
 
 
 def hardware_digest(machine: Architecture, digest_of_files: str) -> str:

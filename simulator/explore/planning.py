@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from simulator.cpus import usable_cpus
 from simulator.explore.evaluate import evaluate
-from simulator.explore.grid import enumerate_grid
-from simulator.explore.order import sharing_order
+from simulator.explore.finished import Finished
+from simulator.explore.listing import Listing
 from simulator.explore.points import Point
 from simulator.explore.space import Space
-from simulator.explore.sweeping import check_workers, known_row, open_store
+from simulator.explore.sweeping import check_workers, open_store
 from simulator.report.files import PathLike
 
 MEASURED_POINTS = 3
@@ -87,26 +87,28 @@ def forecast(
         from simulator.explore.cluster import count_workers
 
         workers = max(1, count_workers(scheduler))
-    grid = enumerate_grid(space)
-    kept = open_store(grid.points, out, store)
-    left = [point for point in grid.points if known_row(point, kept) is None]
+    listing = Listing(space)
+    known = Finished(space, listing, open_store(listing.mechanisms, out, store))
+    left, _ = listing.order(known.left)
+    reasons = (listing.reason(place) for place in range(len(listing)))
     return Forecast(
-        points=len(grid.points),
-        kept=len(grid.points) - len(left),
-        invalid=dict(Counter(refusal.reason for refusal in grid.refusals)),
+        points=listing.points,
+        kept=listing.points - len(left),
+        invalid=dict(Counter(reason for reason in reasons if reason is not None)),
         workers=workers or usable_cpus(),
-        measured_seconds=_measured([left[index] for index in sharing_order(left)[0]], progress),
-        left_out=grid.left_out,
+        measured_seconds=_measured(left, progress),
+        left_out=listing.left_out,
     )
 
 
-def _measured(points: list[Point], progress: Callable[[int, int], None] | None) -> tuple[float, ...]:
+def _measured(points: Sequence[Point], progress: Callable[[int, int], None] | None) -> tuple[float, ...]:
     """Evaluate points in the middles of equal parts of a list; give the seconds that each took."""
-    if len(points) > MEASURED_POINTS:
+    first = int(len(points) > MEASURED_POINTS)
+    if first:
         evaluate(points[0])
-        points = points[1:]
-    parts = min(MEASURED_POINTS, len(points))
-    some = [points[(2 * part + 1) * len(points) // (2 * parts)] for part in range(parts)]
+    count = len(points) - first
+    parts = min(MEASURED_POINTS, count)
+    some = [points[first + (2 * part + 1) * count // (2 * parts)] for part in range(parts)]
     seconds = list[float]()
     for point in some:
         if progress is not None:

@@ -11,10 +11,10 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TypeVar
 
 from traces.errors import InputError
@@ -25,6 +25,9 @@ R = TypeVar("R")
 MOST_IN_A_CHUNK, CHUNKS_OF_A_WORKER = 16, 8
 """Points that stand side by side go to one process, for they share what it keeps; but each process gets several lots,
 so that all end at about the same time. A lot that would cut a group may have twice as many."""
+
+LOTS_OF_A_WORKER = 4
+"""Lots that are under way or wait for each worker; the others are made when there is room, however many they are."""
 
 LOOK_UP_EVERY_SECONDS = 0.1
 """How often the pool asks whether it shall stop."""
@@ -49,7 +52,8 @@ def run_points(
     ----------
     points : sequence
     evaluate : callable
-        A function of a module, so that a process can import it; it and the points must be picklable.
+        A function of a module, so that a process can import it; it and the points must be picklable. Where it has a
+        method ``in_turn``, that is called with the points of a lot and yields (place in the lot, row) in its own order.
     workers : int
         Processes; with 1, or a single point, everything happens in this one.
     stop : callable
@@ -104,10 +108,12 @@ class Pool:
     ) -> Iterator[tuple[int, R]]:
         """Evaluate points, in whatever order they finish; arguments, results and errors are those of `run_points`."""
         if min(self._workers, len(points)) <= 1:
-            for index, point in enumerate(points):
-                if stop():
-                    return
-                yield index, evaluate(point)
+            size = lot_size(len(points), 1, largest_lot)
+            for first, end in lots(len(points), size, groups) if not stop() else ():
+                for index, row in _in_turn(evaluate, points[first:end]):
+                    yield first + index, row
+                    if stop():
+                        return
         else:
             yield from self._in_processes(points, evaluate, stop, groups, largest_lot)
 
@@ -123,16 +129,17 @@ class Pool:
         finished = False
         try:
             size = lot_size(len(points), self._workers, largest_lot)
-            with _interrupts_held_back():  # workers are started by the submissions, and inherit it
-                futures = {
-                    executor.submit(_evaluated, evaluate, points[first:stop_at]): first
-                    for first, stop_at in lots(len(points), size, groups)
-                }
-            waiting = set(futures)
-            while waiting and not stop():
-                done, waiting = wait(waiting, LOOK_UP_EVERY_SECONDS, FIRST_COMPLETED)
-                for future in sorted(done, key=futures.__getitem__):
-                    yield from enumerate(future.result(), start=futures[future])
+            to_submit = iter(lots(len(points), size, groups))
+            waiting: dict[Future[list[R]], int] = {}
+            while not stop():
+                with _interrupts_held_back():  # workers are started by the submissions, and inherit it
+                    for first, end in islice(to_submit, LOTS_OF_A_WORKER * self._workers - len(waiting)):
+                        waiting[executor.submit(_evaluated, evaluate, points[first:end])] = first
+                if not waiting:
+                    break
+                done, _ = wait(waiting, LOOK_UP_EVERY_SECONDS, FIRST_COMPLETED)
+                for future in sorted(done, key=waiting.__getitem__):
+                    yield from enumerate(future.result(), start=waiting.pop(future))
             finished = not waiting
         except BrokenProcessPool:
             if stop():  # what asked for the stop, such as a batch system's SIGTERM to the whole group, killed them too
@@ -186,7 +193,14 @@ def lots(points: int, size: int, groups: Sequence[int] | None = None) -> list[tu
 
 
 def _evaluated(evaluate: Callable[[T], R], points: Sequence[T]) -> list[R]:
-    return [evaluate(point) for point in points]
+    rows = dict(_in_turn(evaluate, points))
+    return [rows[index] for index in range(len(points))]
+
+
+def _in_turn(evaluate: Callable[[T], R], points: Sequence[T]) -> Iterator[tuple[int, R]]:
+    """Evaluate points one by one, in their order or in the one that `evaluate` says with a method ``in_turn``."""
+    in_turn = getattr(evaluate, "in_turn", None)
+    return enumerate(map(evaluate, points)) if in_turn is None else in_turn(points)
 
 
 def _end_with_parent() -> None:

@@ -17,6 +17,7 @@ from simulator.cpus import usable_cpus
 from simulator.explore import table
 from simulator.explore.dimensions import dimensions
 from simulator.explore.evaluate import Row
+from simulator.explore.finished import with_quality
 from simulator.explore.goals import Goals
 from simulator.explore.grid import Combinations, no_valid_point
 from simulator.explore.order import sharing_order
@@ -35,7 +36,6 @@ from simulator.explore.sweeping import (
     evaluator,
     known_row,
     open_store,
-    with_quality,
 )
 from simulator.explore.trials import Asked, Trials, check_sampler, optuna, silence
 from simulator.report.files import PathLike, check_writable, make_folder, write_bytes_atomically
@@ -169,7 +169,8 @@ def search(
     if out is not None:
         path = make_folder(out) / f"results.{file_format}"
         check_writable(path)
-    kept = open_store(points, out, store)
+    mechanisms = [type(point.machine.skipping) for point in points]
+    kept = open_store(mechanisms, out, store)
     with (
         stop_on_signals() as stop,
         silence(),
@@ -177,7 +178,7 @@ def search(
         Pool(min(workers or usable_cpus(), batch)) as pool,
     ):
         _check_goals(goals, space, points, kept, stop)
-        made_of = _made_of(space, every, goals, code_digest(type(point.machine.skipping) for point in points))
+        made_of = _made_of(space, every, goals, code_digest(mechanisms))
         asked = Trials(place.storage, study or space.name, goals, every, made_of, place.owner, sampler, seed)
         walk = _Walk(space, every, goals, asked, kept, pool)
         before = len(walk.trials.finished())

@@ -7,18 +7,21 @@ this one. So a sweep that was killed goes on where it was, and the table is the 
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simulator.arch import Mechanism
 from simulator.cpus import usable_cpus
 from simulator.explore import table
 from simulator.explore.evaluate import FAILED, Row, evaluate, evaluate_elsewhere, refused, told
-from simulator.explore.grid import enumerate_grid, no_valid_point
-from simulator.explore.order import sharing_order
+from simulator.explore.finished import Finished
+from simulator.explore.grid import no_valid_point
+from simulator.explore.listing import Listing
 from simulator.explore.points import Point, Refusal
 from simulator.explore.pool import run_points
 from simulator.explore.space import Space, load_space
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 
 Observer = Callable[[int, int], None]
 
+PATIENCE_SECONDS, LOOK_AGAIN_SECONDS = 10.0, 0.02
+"""How long a sweep waits for points that other ones are at before it evaluates them, too, and how often it looks."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -41,8 +47,9 @@ class Outcome:
     ----------
     axes : tuple of str
         Columns of what was varied, see `Space.columns`.
-    rows : tuple of dict
-        In the order of the grid, invalid ones among them; all of them, or those that were finished.
+    rows : sequence of dict
+        In the order of the grid, invalid ones among them; all of them, or those that were finished. Those of a store
+        are read there when they are asked for.
     points : int
         Valid combinations.
     kept : int
@@ -61,7 +68,7 @@ class Outcome:
     """
 
     axes: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     points: int
     kept: int
     unfinished: int
@@ -142,50 +149,42 @@ def run_sweep(
     if out is not None:
         path = make_folder(out) / f"results.{file_format}"
         check_writable(path)
-    grid = enumerate_grid(space)
-    kept = open_store(grid.points, out, store)
-    rows = [known_row(entry, kept) for entry in grid.entries]
-    to_do = [(place, e) for place, e in enumerate(grid.entries) if isinstance(e, Point) and rows[place] is None]
-    order, groups = sharing_order([point for _, point in to_do])
-    points = [to_do[number] for number in order]
-    axes, all_points = space.columns, len(grid.points)
+    listing = Listing(space)
+    kept = open_store(listing.mechanisms, out, store)
+    rows = Finished(space, listing, kept)
+    points, groups = listing.order(rows.left)
+    axes, all_points = space.columns, listing.points
     before = all_points - len(points)
     done = before
+    gone: dict[int, str] = {}  # reasons of points of which a file changed or went meanwhile
 
     def outcome(signal_number: int) -> Outcome:
-        finished = tuple(with_quality(space, row) for row in rows if row is not None)
-        gone = [row for place, _ in points if (row := rows[place]) is not None and row.get("key", "") is None]
-        return Outcome(
-            axes,
-            finished,
-            all_points,
-            before,
-            all_points - done,
-            signal_number,
-            path,
-            grid.left_out,
-            tuple(str(row["error"]) for row in gone),
-        )
+        reasons = tuple(gone[place] for place in sorted(gone))
+        left = all_points - done
+        return Outcome(axes, rows, all_points, before, left, signal_number, path, listing.left_out, reasons)
 
     def write() -> None:
         if path is not None and done:
-            write_bytes_atomically(path, encode(axes, outcome(0).rows))
+            write_bytes_atomically(path, encode(axes, rows))
 
     observe = observer or (lambda done, total: None)
     with stop_on_signals() as stop:
         observe(done, all_points)
         try:
-            to_evaluate = [point for _, point in points]
-            evaluations = _evaluations(to_evaluate, groups, kept, lambda: bool(stop), workers, scheduler)
+            mechanisms = listing.mechanisms
+            evaluations = _evaluations(points, groups, mechanisms, kept, lambda: bool(stop), workers, scheduler)
             for number, row in evaluations:
-                rows[points[number][0]] = row
+                place = points.places[number]
+                rows.add(place, row)
+                if row["status"] == "invalid" and row.get("key", "") is None:
+                    gone[place] = str(row["error"])
                 done += 1
                 observe(done, all_points)
         except BaseException:
             write()  # our own fault, or a second Ctrl-C: the finished rows are no worse for it
             raise
         ended = outcome(stop.signal_number)
-        if not (ended.unfinished or ended.changed) and all(row["status"] == "invalid" for row in ended.rows):
+        if not (ended.unfinished or ended.changed) and all(row["status"] == "invalid" for row in rows):
             raise InputError(no_valid_point(space.source, list(ended.invalid)))
         write()
     return ended
@@ -214,10 +213,10 @@ def check_workers(workers: int | None, scheduler: str | None = None) -> None:
         raise InputError.of("workers", str(workers), "a whole number of at least 1")
 
 
-def open_store(points: Sequence[Point], out: PathLike | None, store: PathLike | None) -> Store | None:
+def open_store(mechanisms: Iterable[type[Mechanism]], out: PathLike | None, store: PathLike | None) -> Store | None:
     """Open the store of a sweep: the one that was asked for, the folder ``store`` in `out`, or none."""
     folder = store if store is not None else None if out is None else Path(out) / "store"
-    return None if folder is None else Store(folder, code_digest(type(point.machine.skipping) for point in points))
+    return None if folder is None else Store(folder, code_digest(mechanisms))
 
 
 def known_row(entry: Point | Refusal, store: Store | None) -> Row | None:
@@ -233,14 +232,10 @@ def evaluator(store: Store | None) -> Callable[[Point], Row]:
     return evaluate if store is None else _Keeping(store.folder, store.code)
 
 
-def with_quality(space: Space, row: Row) -> Row:
-    """Give a row with the quality of its trace's training, where the space knows it."""
-    return row if space.quality is None else space.quality.joined(row)
-
-
 def _evaluations(
     points: Sequence[Point],
     groups: Sequence[int],
+    mechanisms: Iterable[type[Mechanism]],
     store: Store | None,
     stop: Callable[[], bool],
     workers: int | None,
@@ -255,7 +250,6 @@ def _evaluations(
         return
     from simulator.explore.cluster import run_on_cluster
 
-    mechanisms = [type(point.machine.skipping) for point in points]
     ours = [mechanism for mechanism in mechanisms if not mechanism.__module__.startswith("simulator.")]
     evaluations = run_on_cluster(
         points, evaluate_elsewhere, scheduler, stop, groups, mechanisms=ours, describe=_described
@@ -289,6 +283,25 @@ class _Keeping:
         store = _store(self.folder, self.code, self.run)
         known = known_row(point, store)  # another sweep may have been here since this one began
         return _keep(point, evaluate(point), store) if known is None else known
+
+    def in_turn(self, points: Sequence[Point]) -> Iterator[tuple[int, Row]]:
+        """Evaluate points, those last that another sweep is at: when their turn comes, the store may have them."""
+        store = _store(self.folder, self.code, self.run)
+        left = list(enumerate(points))
+        patience = time.monotonic() + PATIENCE_SECONDS
+        while left:
+            busy = []
+            for place, point in left:
+                with store.claimed(point.key) as ours:
+                    row = self(point) if ours or time.monotonic() > patience else known_row(point, store)
+                if row is not None:
+                    patience = time.monotonic() + PATIENCE_SECONDS
+                    yield place, row
+                else:
+                    busy.append((place, point))
+            if len(busy) == len(left):
+                time.sleep(LOOK_AGAIN_SECONDS)
+            left = busy
 
 
 def _keep(point: Point, row: Row, store: Store) -> Row:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from importlib import import_module
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from simulator.explore.evaluate import Row
@@ -15,6 +16,7 @@ from traces.errors import InputError, nearest
 if TYPE_CHECKING:
     import pandas as pd
 
+ROWS_AT_A_TIME = 1 << 10
 IDENTITY = ("key", "status", "arch", "arch_digest")
 RECORDED = ("trace", "trace_sha256", "steps", "steps_replayed")
 OF_SEARCH = ("trial", "feasible")
@@ -73,8 +75,14 @@ def to_csv(axes: Sequence[str], rows: Sequence[Row]) -> str:
     Floats are written in the shortest form that reads back the same. A cell is empty where there is nothing
     to say: the measures of an invalid row, the error of a valid one, an axis that the machine does not have.
     """
+    return "".join(_csv_parts(axes, rows))
+
+
+def _csv_parts(axes: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     names = columns(axes, rows)
-    return csv_text([names, *(["" if row.get(name) is None else row[name] for name in names] for row in rows)])
+    yield csv_text([names])
+    for lot in _lots(rows):
+        yield csv_text(["" if row.get(name) is None else row[name] for name in names] for row in lot)
 
 
 def csv_text(rows: Iterable[Sequence[Cell]]) -> str:
@@ -110,14 +118,26 @@ def to_parquet(axes: Sequence[str], rows: Sequence[Row]) -> bytes:
     """
     pyarrow, parquet = pyarrow_modules()
     names = columns(axes, rows)
-    cells = [pyarrow.array(_of_one_type([row.get(name) for row in rows])) for name in names]
+    kinds: dict[str, set[type]] = {name: set() for name in names}
+    for row in rows:
+        for name, cell in row.items():
+            if cell is not None:
+                kinds[name].add(_kind(cell))
+    types = {name: _type(kinds[name]) for name in names}
+    arrow = {None: pyarrow.null(), int: pyarrow.int64(), float: pyarrow.float64(), str: pyarrow.string()}
+    lots: dict[str, list[Any]] = {name: [] for name in names}
+    for lot in _lots(rows):
+        for name, kind in types.items():
+            cells = [None if (cell := row.get(name)) is None or kind is None else kind(cell) for row in lot]
+            lots[name].append(pyarrow.array(cells, arrow[kind]))
+    columns_of_lots = [pyarrow.chunked_array(lots[name], arrow[types[name]]) for name in names]
     sink = pyarrow.BufferOutputStream()
-    parquet.write_table(pyarrow.Table.from_arrays(cells, names=names), sink)
+    parquet.write_table(pyarrow.Table.from_arrays(columns_of_lots, names=names), sink)
     return bytes(sink.getvalue())
 
 
-def encoder(file_format: str) -> Callable[[Sequence[str], Sequence[Row]], bytes]:
-    """Give what makes the bytes of a table, for ``csv`` or ``parquet``.
+def encoder(file_format: str) -> Callable[[Sequence[str], Sequence[Row]], Iterable[bytes]]:
+    """Give what makes the bytes of a table, for ``csv`` or ``parquet``, in parts.
 
     Raises
     ------
@@ -125,10 +145,10 @@ def encoder(file_format: str) -> Callable[[Sequence[str], Sequence[Row]], bytes]
         If there is no such format, or a package for it is not installed.
     """
     if file_format == "csv":
-        return lambda axes, rows: to_csv(axes, rows).encode()
+        return lambda axes, rows: (part.encode() for part in _csv_parts(axes, rows))
     if file_format == "parquet":
         pyarrow_modules()  # told before an hour of replays, not after it
-        return to_parquet
+        return lambda axes, rows: [to_parquet(axes, rows)]
     raise InputError.of("format", repr(file_format), "csv or parquet", nearest(file_format, ("csv", "parquet")))
 
 
@@ -152,11 +172,25 @@ def pyarrow_modules(where: str = "format") -> tuple[Any, Any]:
         raise InputError.of(where, "'parquet', for which pyarrow is not installed", "pyarrow", hint) from None
 
 
-def _of_one_type(cells: Sequence[Cell]) -> list[Cell]:
-    kinds = {type(cell) for cell in cells if cell is not None}
-    if kinds == {int, float}:
-        return [None if cell is None else float(cell) for cell in cells]
-    return [None if cell is None else str(cell) for cell in cells] if len(kinds) > 1 else list(cells)
+def _lots(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Give rows some at a time: there may be more of them than should be in memory at once."""
+    left = iter(rows)
+    while lot := list(islice(left, ROWS_AT_A_TIME)):
+        yield lot
+
+
+def _kind(cell: Cell) -> type:
+    """Give the type that a column of such cells has: of whole numbers it holds those of 64 bits."""
+    return str if isinstance(cell, int) and not -(2**63) <= cell < 2**63 else type(cell)
+
+
+def _type(kinds: set[type]) -> type[int] | type[float] | type[str] | None:
+    """Give the type that holds cells of some kinds; None where there is no cell."""
+    if kinds == {int}:
+        return int
+    if not kinds:
+        return None
+    return float if kinds <= {int, float} else str
 
 
 def frame(axes: Sequence[str], rows: Sequence[Row]) -> pd.DataFrame:

@@ -30,15 +30,15 @@ def write_text_atomically(path: PathLike, text: str | Iterable[str]) -> Path:
     return _write_atomically(path, (part.encode() for part in ([text] if isinstance(text, str) else text)))
 
 
-def write_bytes_atomically(path: PathLike, content: bytes) -> Path:
-    """Write a binary file as `write_text_atomically` writes a text.
+def write_bytes_atomically(path: PathLike, content: bytes | Iterable[bytes]) -> Path:
+    """Write a binary file as `write_text_atomically` writes a text, whole or in parts.
 
     Raises
     ------
     InputError
         If the file cannot be written there.
     """
-    return _write_atomically(path, [content])
+    return _write_atomically(path, [content] if isinstance(content, bytes) else content)
 
 
 def _write_atomically(path: PathLike, parts: Iterable[bytes]) -> Path:

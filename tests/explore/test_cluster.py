@@ -54,7 +54,7 @@ def serial(path: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def lines_in(folder: Path) -> int:
-    (file,) = folder.iterdir()
+    (file,) = folder.glob("*.jsonl")
     return len(file.read_text().splitlines())
 
 

@@ -63,7 +63,7 @@ def test_only_what_the_store_lacks_is_measured(
 ) -> None:
     space = load_space(path)
     run_sweep(space, None, 1, store=tmp_path / "store")
-    (file,) = (tmp_path / "store").iterdir()
+    (file,) = (tmp_path / "store").glob("*.jsonl")
     lines = file.read_text().splitlines(keepends=True)
     file.write_text("".join(lines[: len(lines) - left]))
     ahead = forecast(space, None, 1, store=tmp_path / "store")

@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.cpus import usable_cpus
-from simulator.explore.pool import lots, run_points
+from simulator.explore.pool import LOTS_OF_A_WORKER, lots, run_points
 from traces import InputError
 
 
@@ -35,6 +36,25 @@ def test_what_the_evaluation_raises_comes_through(workers: int) -> None:
     with pytest.raises(ValueError, match=r"math domain|nonnegative"):
         dict(rows)
     assert multiprocessing.active_children() == []
+
+
+def test_lots_are_made_when_there_is_room() -> None:
+    asked = _Asked(range(4000))
+    rows = run_points(asked, operator.neg, 2, largest_lot=5)
+    first = [next(rows) for _ in range(5)]
+    assert sorted(first) == [(index, -index) for index, _ in first]
+    assert asked.most <= 5 * (2 * LOTS_OF_A_WORKER)
+    assert sorted([*first, *rows]) == [(index, -index) for index in range(4000)]
+
+
+class _Asked(list[int]):
+    """Knows up to which point it was asked for."""
+
+    most = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        self.most = max(self.most, index.stop)
+        return list(self)[index]
 
 
 def test_a_stop_gives_up_what_is_unfinished() -> None:

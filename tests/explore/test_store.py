@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from simulator.arch import Mechanism
 from simulator.commands.sweep import sweep as command
-from simulator.explore import Point, Space, run_sweep, sweeping
+from simulator.explore import Point, Space, enumerate_grid, run_sweep, sweeping
 from simulator.explore import evaluate as evaluation
 from simulator.explore import store as storing
 from simulator.explore.store import Store, code_digest
@@ -105,7 +105,7 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def keys_in(folder: Path) -> list[str]:
     """The keys of all lines, in their order."""
-    (file,) = folder.iterdir()
+    (file,) = folder.glob("*.jsonl")
     return [json.loads(line)["key"] for line in file.read_text().splitlines()]
 
 
@@ -149,10 +149,10 @@ def test_wherever_a_kill_cuts_the_file_the_whole_lines_are_kept(data: st.DataObj
 class SlowStore(Store):
     """Dawdles between reading what others wrote and writing: whoever holds no lock meets another one."""
 
-    def _take(self, raw: bytes) -> bytes:
-        rest = super()._take(raw)
+    def _read_on(self) -> bool:
+        half = super()._read_on()
         time.sleep(0.0005)
-        return rest
+        return half
 
 
 def test_many_writers_at_once_lose_nothing_and_write_nothing_twice(tmp_path: Path) -> None:
@@ -315,7 +315,7 @@ def test_a_changed_axis_evaluates_only_what_is_new(path: Path, tmp_path: Path, e
     assert not before & set(evaluated)
     assert outcome.kept == 2 * (2 + 2)
     assert list(outcome.rows) == [
-        evaluation.evaluate(point) for point in sweeping.enumerate_grid(sweeping.load_space(path)).points
+        evaluation.evaluate(point) for point in enumerate_grid(sweeping.load_space(path)).points
     ]
 
 

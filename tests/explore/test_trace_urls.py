@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from plain.url_files import folder_in_memory, put
 
 from simulator.commands.simulate import simulate
 from simulator.compiling import store as kernels
@@ -16,8 +15,6 @@ from simulator.explore import Space, enumerate_grid, load_space
 from simulator.explore import evaluate as evaluation
 from traces import InputError, synthetic_trace
 from traces.remote import kept_at
-
-fsspec = pytest.importorskip("fsspec", reason="needs skipstone[distributed]")
 
 
 @pytest.fixture(autouse=True)
@@ -28,16 +25,8 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def memory() -> Iterator[str]:
-    """A folder of its own in fsspec's memory."""
-    folder = f"memory://{uuid.uuid4().hex}"
-    yield folder
-    fsspec.filesystem("memory").rm(folder, recursive=True)
-
-
-def put(url: str, content: bytes) -> str:
-    with fsspec.open(url, "wb") as file:
-        file.write(content)
-    return hashlib.sha256(content).hexdigest()
+    with folder_in_memory() as folder:
+        yield folder
 
 
 def trace_bytes(tmp_path: Path, seed: int = 1) -> bytes:

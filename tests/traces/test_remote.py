@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from plain.url_files import folder_in_memory, fsspec, put
 
 from traces import InputError
 from traces.remote import fetch, is_url, kept_at, local_file
-
-fsspec = pytest.importorskip("fsspec", reason="needs skipstone[distributed]")
 
 
 @pytest.fixture(autouse=True)
@@ -24,16 +21,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def memory() -> Iterator[str]:
-    """A folder of its own in fsspec's memory."""
-    folder = f"memory://{uuid.uuid4().hex}"
-    yield folder
-    fsspec.filesystem("memory").rm(folder, recursive=True)
-
-
-def put(url: str, content: bytes) -> str:
-    with fsspec.open(url, "wb") as file:
-        file.write(content)
-    return hashlib.sha256(content).hexdigest()
+    with folder_in_memory() as folder:
+        yield folder
 
 
 def test_a_file_lies_under_its_digest_once(memory: str, cache: Path) -> None:
