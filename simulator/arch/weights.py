@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from simulator.arch.problems import wrong
 from traces.errors import InputError, nearest
+from traces.matrix_files import DAMAGE
 
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
@@ -117,12 +118,13 @@ class Weights(BaseModel):
         path = Path(file) if folder is None else folder / file
         try:
             return path, path.stat().st_mtime_ns
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             raise _unreadable(path, error) from None
 
 
-def _unreadable(path: Path, error: OSError) -> InputError:
-    return InputError.of(f"weights.file {path}", error.strerror or str(error), EXPECTED)
+def _unreadable(path: Path, error: OSError | ValueError) -> InputError:
+    found = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return InputError.of(f"weights.file {path}", found, EXPECTED)
 
 
 @dataclass(frozen=True)
@@ -147,29 +149,46 @@ class _Stored:
     changed_ns: int
 
     def mask(self, shape: tuple[int, int]) -> Bools:
-        array = self._array()
+        array = self._array(shape)
         where = f"weights.file {self.path}: {self.name}"
-        if array.shape != shape:
-            raise InputError.of(where, f"shape {array.shape}", f"shape {shape}, positions x columns")
         if array.dtype.kind not in "biuf":
             raise InputError.of(where, f"dtype {array.dtype}", "bools or numbers, of which the non-zero ones are kept")
         return np.asarray(array != 0)
 
-    def _array(self) -> npt.NDArray[Any]:
-        where = f"weights.file {self.path}"
+    def _array(self, shape: tuple[int, int]) -> npt.NDArray[Any]:
+        """Read the array, once its file says that it has this shape: a small file may state any."""
         try:
-            with self.path.open("rb") as file:
-                loaded = np.load(file, allow_pickle=False)
-                if isinstance(loaded, np.ndarray):
-                    return loaded
+            loaded = np.load(self.path, mmap_mode="r", allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                self._check(loaded.shape, shape)
+                return loaded
+            with loaded:
                 names = list(loaded.files)
                 if self.name in names:
+                    self._check(_stated_shape(loaded.zip, self.name), shape)
                     return np.asarray(loaded[self.name])
-        except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-            raise InputError.of(where, str(error).partition("\n")[0], EXPECTED) from None
+        except DAMAGE as error:
+            where, found = f"weights.file {self.path}", str(error).partition("\n")[0] or type(error).__name__
+            raise InputError.of(where, found, EXPECTED) from None
         there = ", ".join(names) or "none"
         hint = nearest(self.name, names) or "an array of ones says that no weight of this matrix is zero"
-        raise InputError.of(where, f"no array {self.name!r} among {there}", f"an array {self.name!r}", hint)
+        where, found = f"weights.file {self.path}", f"no array {self.name!r} among {there}"
+        raise InputError.of(where, found, f"an array {self.name!r}", hint)
+
+    def _check(self, found: tuple[int, ...], shape: tuple[int, int]) -> None:
+        if found != shape:
+            where = f"weights.file {self.path}: {self.name}"
+            raise InputError.of(where, f"shape {found}"[:60], f"shape {shape}, positions x columns")
+
+
+def _stated_shape(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
+    """Read which shape an array of a .npz file says that it has."""
+    member = f"{name}.npy"
+    with archive.open(member if member in archive.namelist() else name) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            return np.lib.format.read_array_header_1_0(stream)[0]
+        return np.lib.format.read_array_header_2_0(stream)[0]
 
 
 @lru_cache(maxsize=64)
