@@ -19,6 +19,7 @@ import simulator
 import traces
 from simulator.arch import Mechanism
 from simulator.explore.points import Cell
+from simulator.explore.subjects import LARGEST
 from simulator.report.files import PathLike, make_folder
 from traces.errors import InputError
 
@@ -104,15 +105,30 @@ class Store:
             self._lines += 1
             self._end += len(line) + 1
             try:
-                outcome = json.loads(line)
-                self._outcomes.setdefault(str(outcome.pop("key")), outcome)
-            except (ValueError, KeyError, TypeError, AttributeError):
+                outcome = _LINES.decode(line.decode())
+                key = str(outcome.pop("key"))
+                if not all(map(_is_cell, outcome.values())):
+                    raise ValueError
+                self._outcomes.setdefault(key, outcome)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 where, found = f"{self.path}:{self._lines}", repr(line[:60])
                 raise InputError.of(where, found, "an outcome: a JSON object with a key", "remove the line") from None
         return rest
 
     def _unusable(self, error: OSError) -> InputError:
         return InputError.of(str(self.path), error.strerror or str(error), "a file that can be read and appended to")
+
+
+def _is_cell(value: object) -> bool:
+    """Whether a value can be one of a row: a text, nothing, or a number that is finite."""
+    return value is None or isinstance(value, str) or (isinstance(value, int | float) and abs(value) <= LARGEST)
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word}, which is no number")
+
+
+_LINES = json.JSONDecoder(parse_constant=_no_number)
 
 
 def code_digest(mechanisms: Iterable[type[Mechanism]] = ()) -> str:

@@ -78,6 +78,7 @@ def keep(promise: Promise, figures: Mapping[str, Any], seconds: float) -> Path:
         "commit": told.stdout.strip() or "unknown",
         "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
     }
+    FIGURES.mkdir(exist_ok=True)
     path = FIGURES / f"{promise.key}.json"
     write_text_atomically(path, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     return path
