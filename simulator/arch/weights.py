@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from simulator.arch.problems import wrong
 from traces.errors import InputError, nearest
 from traces.matrix_files import DAMAGE
+from traces.regular_files import in_place_of_file
 
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
@@ -106,6 +107,8 @@ class Weights(BaseModel):
         if self.file is None:
             return ""
         path, _ = self._state(self.file, folder)
+        if found := in_place_of_file(path):
+            raise InputError.of(f"weights.file {path}", found, EXPECTED)
         try:
             with path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
@@ -157,6 +160,8 @@ class _Stored:
 
     def _array(self, shape: tuple[int, int]) -> npt.NDArray[Any]:
         """Read the array, once its file says that it has this shape: a small file may state any."""
+        if found := in_place_of_file(self.path):
+            raise InputError.of(f"weights.file {self.path}", found, EXPECTED)
         try:
             loaded = np.load(self.path, mmap_mode="r", allow_pickle=False)
             if isinstance(loaded, np.ndarray):

@@ -31,8 +31,9 @@ HOME = ROOT / "build" / "fuzz"
 TALLY, FAULTS, CORPUS = HOME / "tally.jsonl", HOME / "faults", HOME / "corpus"
 ROUNDS = 12
 QUICK_ROUNDS, QUICK_INPUTS = 4, 200_000
-"""Surfaces of so many inputs are quick ones, and done after fewer rounds."""
-COVERAGE_ROUNDS, COVERAGE_INPUTS = 2, 20_000
+"""Surfaces of so many inputs are quick ones, and done first, in fewer rounds."""
+COVERAGE_ROUND, COVERAGE_INPUTS = 2, 20_000
+"""The round after which the coverage-guided engine has its turn."""
 STILL_SECONDS = 300.0
 """Without a further input, a process hangs: where Python's own alarm does not reach it."""
 
@@ -63,14 +64,15 @@ def _slices(surfaces: list[Surface], scale: float) -> Iterator[tuple[Surface, st
     guided = find_spec("atheris") is not None
     if not guided:
         print("no atheris here (pip install 'skipstone[fuzz]'): grammars alone", flush=True)
-    for number in range(ROUNDS):
-        for surface in surfaces:
-            rounds = QUICK_ROUNDS if surface.inputs >= QUICK_INPUTS else ROUNDS
-            if number < rounds and not done[surface.name, "grammar", number]:
-                yield surface, "grammar", max(1, int(scale * surface.inputs / rounds)), number
-            if guided and surface.guided and number < COVERAGE_ROUNDS and not done[surface.name, "coverage", number]:
-                share = min(COVERAGE_INPUTS, surface.inputs // 10)
-                yield surface, "coverage", max(1, int(scale * share / COVERAGE_ROUNDS)), number
+    quick = [surface for surface in surfaces if surface.inputs >= QUICK_INPUTS]
+    for some, rounds in ((quick, QUICK_ROUNDS), ([s for s in surfaces if s not in quick], ROUNDS)):
+        for number in range(rounds):
+            for surface in some:
+                if not done[surface.name, "grammar", number]:
+                    yield surface, "grammar", max(1, int(scale * surface.inputs / rounds)), number
+                if guided and surface.guided and number == COVERAGE_ROUND and not done[surface.name, "coverage", number]:
+                    share = min(COVERAGE_INPUTS, surface.inputs // 10)
+                    yield surface, "coverage", max(1, int(scale * share)), number
 
 
 def _tried(surface: Surface, engine: str, inputs: int, number: int) -> dict[str, Any]:

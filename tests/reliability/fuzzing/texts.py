@@ -263,6 +263,15 @@ def npy_header(rng: Random) -> bytes:
     return damaged_bytes(whole, rng) if rng.random() < 0.3 else whole
 
 
+def _npy_heads() -> list[bytes]:
+    heads = []
+    for dtype, shape in (("u1", (4, 3, 3)), ("u1", (200,)), ("<f4", (7,)), (">f2", (0,)), ("u1", ())):
+        stream = io.BytesIO()
+        np.lib.format.write_array_header_1_0(stream, {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape})
+        heads.append(stream.getvalue())
+    return heads
+
+
 def _take_npy_header(data: bytes) -> None:
     stream = io.BytesIO(data)
     for kind in "uf":
@@ -322,7 +331,7 @@ TEXTS = (
             (*_DOCUMENT, "simulator.explore.axes")),
     Surface("threshold policies", _policy, _take_policy, lambda: [*_encoded(SPECIFICATIONS), b"kind=target,sparsity=0.8"], 300_000,
             ("traces.thresholds.text", "traces.thresholds.policy", "traces.thresholds.values", "traces.errors")),
-    Surface("heads of .npy members", npy_header, _take_npy_header, lambda: [npy_header(Random(n)) for n in range(9)],
+    Surface("heads of .npy members", npy_header, _take_npy_header, _npy_heads,
             1_500_000, ("traces.archive", "traces.errors"), refusals=(InputError, ValueError)),
     Surface("headers of traces", trace_header, _take_trace_header, lambda: _encoded([HEADER]), 200_000,
             ("traces.header", "traces.schema", "traces.errors")),
