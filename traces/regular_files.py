@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 
 def in_place_of_file(path: str | os.PathLike[str]) -> str:
@@ -13,7 +14,7 @@ def in_place_of_file(path: str | os.PathLike[str]) -> str:
     whoever opens it tells.
     """
     try:
-        mode = os.stat(path).st_mode
+        mode = Path(path).stat().st_mode
     except (OSError, ValueError):
         return ""
     if stat.S_ISREG(mode):

@@ -7,12 +7,11 @@ description, because what runs on it was pruned for it.
 from __future__ import annotations
 
 import hashlib
-import zipfile
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -163,14 +162,19 @@ class _Stored:
         if found := in_place_of_file(self.path):
             raise InputError.of(f"weights.file {self.path}", found, EXPECTED)
         try:
-            loaded = np.load(self.path, mmap_mode="r", allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                self._check(loaded.shape, shape)
-                return loaded
-            with loaded:
+            with self.path.open("rb") as file:
+                if file.read(6) == b"\x93NUMPY":
+                    self._check(_stated_shape(file), shape)
+                    file.seek(0)
+                    return np.asarray(np.load(file, allow_pickle=False))
+                file.seek(0)
+                loaded = np.load(file, allow_pickle=False)
                 names = list(loaded.files)
                 if self.name in names:
-                    self._check(_stated_shape(loaded.zip, self.name), shape)
+                    member = f"{self.name}.npy"
+                    with loaded.zip.open(member if member in loaded.zip.namelist() else self.name) as stream:
+                        stream.read(6)
+                        self._check(_stated_shape(stream), shape)
                     return np.asarray(loaded[self.name])
         except DAMAGE as error:
             where, found = f"weights.file {self.path}", str(error).partition("\n")[0] or type(error).__name__
@@ -186,14 +190,13 @@ class _Stored:
             raise InputError.of(where, f"shape {found}"[:60], f"shape {shape}, positions x columns")
 
 
-def _stated_shape(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
-    """Read which shape an array of a .npz file says that it has."""
-    member = f"{name}.npy"
-    with archive.open(member if member in archive.namelist() else name) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version == (1, 0):
-            return np.lib.format.read_array_header_1_0(stream)[0]
-        return np.lib.format.read_array_header_2_0(stream)[0]
+def _stated_shape(stream: IO[bytes]) -> tuple[int, ...]:
+    """Read which shape an .npy file says that it has, from behind its first six bytes."""
+    read = np.lib.format.read_array_header_1_0 if stream.read(2) == b"\x01\x00" else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    if dtype.hasobject:
+        raise ValueError("pickled Python objects, which are never loaded")
+    return shape
 
 
 @lru_cache(maxsize=64)

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import inspect
 import json
+import sys
 from collections.abc import Iterable
 from io import BufferedRandom
 from pathlib import Path
@@ -19,7 +20,6 @@ import simulator
 import traces
 from simulator.arch import Mechanism
 from simulator.explore.points import Cell
-from simulator.explore.subjects import LARGEST
 from simulator.report.files import PathLike, make_folder
 from traces.errors import InputError
 
@@ -121,7 +121,9 @@ class Store:
 
 def _is_cell(value: object) -> bool:
     """Whether a value can be one of a row: a text, nothing, or a number that is finite."""
-    return value is None or isinstance(value, str) or (isinstance(value, int | float) and abs(value) <= LARGEST)
+    return (
+        value is None or isinstance(value, str) or (isinstance(value, int | float) and abs(value) <= sys.float_info.max)
+    )
 
 
 def _no_number(word: str) -> None:

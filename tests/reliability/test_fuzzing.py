@@ -8,10 +8,10 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from reliability.fuzzing.grammar import damaged_bytes
 from reliability.fuzzing.surface import Judge, Surface, Verdict
 from reliability.fuzzing.surfaces import SURFACES
-
 from traces.errors import InputError
 
 QUICK_INPUTS, SLOW_INPUTS = 120, 20
@@ -47,7 +47,9 @@ def test_whatever_is_read_is_accepted_as_it_is_or_refused_in_one_message(surface
         @given(st.randoms(use_true_random=False), st.booleans())
         def tried(rng: Random, from_seed: bool) -> None:
             change = surface.mutate or damaged_bytes
-            data = change(rng.choice(seeds), rng) if from_seed and surface.name != "command lines" else surface.make(rng)
+            data = (
+                change(rng.choice(seeds), rng) if from_seed and surface.name != "command lines" else surface.make(rng)
+            )
             verdict = judged(judge, data)
             assert verdict.fault is None, f"{verdict.fault}\n{verdict.story}"
 
@@ -63,7 +65,7 @@ def test_the_judge_sees_each_kind_of_fault() -> None:
         raise KeyError(path)
 
     def leave(path: str) -> None:
-        open(f"{path}.partial", "wb").close()  # noqa: PTH123, SIM115
+        open(f"{path}.partial", "wb").close()  # noqa: PTH123
 
     def hang(path: str) -> None:
         from reliability.fuzzing.surface import HangError

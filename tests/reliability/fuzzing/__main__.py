@@ -1,8 +1,8 @@
 """`make fuzz`: try millions of inputs on everything that is read, and write what was found for RELIABILITY.md.
 
-In rounds, each of some inputs of every surface; a round's counts are a line in ``build/fuzz/tally.jsonl``, so that a run
-that was ended goes on, and figures are those of all runs. Inputs at which something went wrong stay beside it; at the
-end each is tried again, and is mended where it no longer goes wrong.
+In rounds, each of some inputs of every surface; a round's counts are a line in ``build/fuzz/tally.jsonl``, so that a
+run that was ended goes on, and figures are those of all runs. Inputs at which something went wrong stay beside it; at
+the end each is tried again, and is mended where it no longer goes wrong.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from reliability.bad_input import FUZZED
@@ -70,7 +69,12 @@ def _slices(surfaces: list[Surface], scale: float) -> Iterator[tuple[Surface, st
             for surface in some:
                 if not done[surface.name, "grammar", number]:
                     yield surface, "grammar", max(1, int(scale * surface.inputs / rounds)), number
-                if guided and surface.guided and number == COVERAGE_ROUND and not done[surface.name, "coverage", number]:
+                if (
+                    guided
+                    and surface.guided
+                    and number == COVERAGE_ROUND
+                    and not done[surface.name, "coverage", number]
+                ):
                     share = min(COVERAGE_INPUTS, surface.inputs // 10)
                     yield surface, "coverage", max(1, int(scale * share)), number
 
@@ -103,7 +107,15 @@ def _tried(surface: Surface, engine: str, inputs: int, number: int) -> dict[str,
 def _begun(surface: Surface, engine: str, inputs: int, seed: int, notebook: Notebook) -> int:
     if engine == "coverage":
         corpus = CORPUS / "".join(c if c.isalnum() else "-" for c in surface.name)
-        words = [surface.name, str(inputs), str(seed), ",".join(surface.guided), str(notebook.path), str(FAULTS), str(corpus)]
+        words = [
+            surface.name,
+            str(inputs),
+            str(seed),
+            ",".join(surface.guided),
+            str(notebook.path),
+            str(FAULTS),
+            str(corpus),
+        ]
         command = [sys.executable, "-m", "reliability.fuzzing.trying", *words]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid
     pid = os.fork()

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 from plain import plain_trace
+
 from reliability.fuzzing.grammar import damaged_bytes, damaged_text, damaged_tree
 from reliability.fuzzing.surface import Surface
 from reliability.fuzzing.texts import HEADER, HEADER_WORDS, npy_header
-
 from simulator.arch.weights import Weights, _packed
 from traces import Trace
 from traces.bitmask import BitMask
@@ -69,8 +69,10 @@ def npy(array: np.ndarray[Any, Any]) -> bytes:
     return stream.getvalue()
 
 
-NAMES = (b"../../x.npy", b"/x.npy", b"a\\b.npy", b"C:x.npy", b".npy", b"header.npy", b"\xff.npy", b"x", b"steps/000003/lstm0/input.npy",
-         b"steps/3/lstm0/input.npy", b"steps//lstm0/.npy", b"e\xcc\x81.npy", b"\xe2\x80\xae.npy", b"n\0.npy", b"x" * 300 + b".npy")  # fmt: skip
+NAMES = (b"../../x.npy", b"/x.npy", b"a\\b.npy", b"C:x.npy", b".npy", b"header.npy", b"\xff.npy", b"x",
+b"steps/000003/lstm0/input.npy",
+         b"steps/3/lstm0/input.npy", b"steps//lstm0/.npy", b"e\xcc\x81.npy", b"\xe2\x80\xae.npy", b"n\0.npy",
+         b"x" * 300 + b".npy")  # fmt: skip
 
 
 def damaged_archive(entries: list[Entry], rng: Random) -> bytes:
@@ -105,7 +107,9 @@ def damaged_archive(entries: list[Entry], rng: Random) -> bytes:
             entry.packed = damaged_bytes(deflate.compress(entry.data) + deflate.flush(), rng)
         else:
             entry.method = zipfile.ZIP_STORED
-    comment = b"" if rng.random() < 0.9 else rng.choice((b"PK\x05\x06" + bytes(18), b"x" * 70, b"PK\x06\x07" + bytes(16)))
+    comment = (
+        b"" if rng.random() < 0.9 else rng.choice((b"PK\x05\x06" + bytes(18), b"x" * 70, b"PK\x06\x07" + bytes(16)))
+    )
     stated = None if rng.random() < 0.95 else rng.choice((0, 1, len(entries) + 1, 0xFFFF))
     raw = zipped(entries, comment, stated)
     return damaged_bytes(raw, rng) if rng.random() < 0.2 else raw
@@ -196,8 +200,10 @@ MARKET = (
     b"%%MatrixMarket matrix array integer general\n2 2\n1\n0\n0\n7\n",
     b"%%MatrixMarket matrix coordinate complex hermitian\n2 2 1\n2 1 1 2\n",
 )
-MARKET_WORDS = (b"array", b"vector", b"complex", b"hermitian", b"skew-symmetric", b"pattern", b"-1", b"0", b"1e3", b"nan", b"inf",
-                b"99999999999999999999", b"4294967296", b"2147483648", b"\n", b" ", b"%", b"1 1 1\n", b"\0")  # fmt: skip
+MARKET_WORDS = (b"array", b"vector", b"complex", b"hermitian", b"skew-symmetric", b"pattern", b"-1", b"0", b"1e3",
+b"nan", b"inf",
+                b"99999999999999999999", b"4294967296", b"2147483648", b"\n", b" ", b"%", b"1 1 1\n",
+                b"\0")  # fmt: skip
 
 
 def _market(rng: Random) -> bytes:
@@ -209,7 +215,9 @@ def _same(mask: BitMask, plain: Any) -> None:
     """Compare with what scipy reads; a small file may state a large matrix, which is not unpacked."""
     assert mask.shape[1:] == plain.shape
     if mask.packed.nbytes < 1 << 16:
-        assert np.array_equal(mask.unpack()[0], np.asarray(plain.toarray() if hasattr(plain, "toarray") else plain) != 0)
+        assert np.array_equal(
+            mask.unpack()[0], np.asarray(plain.toarray() if hasattr(plain, "toarray") else plain) != 0
+        )
 
 
 def _take_market(path: str) -> None:
@@ -254,7 +262,11 @@ def _npy(rng: Random) -> bytes:
     way = rng.randrange(3)
     if way == 0:
         return npy_header(rng) + raw[128:]
-    return damaged_bytes(raw, rng) if way == 1 else damaged_text(raw[:128].decode("latin-1"), rng).encode("latin-1", "replace") + raw[128:]
+    return (
+        damaged_bytes(raw, rng)
+        if way == 1
+        else damaged_text(raw[:128].decode("latin-1"), rng).encode("latin-1", "replace") + raw[128:]
+    )
 
 
 def _take_npy(path: str) -> None:
@@ -276,15 +288,18 @@ def _take_weights(path: str) -> None:
 
 ARCHIVES = (
     Surface("traces", _trace, _take_trace, lambda: [zipped(_trace_entries(HEADER))], 120_000,
-            ("traces.archive", "traces.records", "traces.header", "traces.schema", "traces.errors"), mutated_archive, "run.npz"),
+            ("traces.archive", "traces.records", "traces.header", "traces.schema", "traces.errors"), mutated_archive,
+            "run.npz"),
     Surface("states of recordings", _state, _take_state, lambda: [zipped(_state_entries(STATE))], 100_000,
-            ("traces.archive", "traces.numpy_frontend.state_file", "traces.errors"), mutated_archive, "run.npz.state.npz"),
+            ("traces.archive", "traces.numpy_frontend.state_file", "traces.errors"), mutated_archive,
+            "run.npz.state.npz"),
     Surface("Matrix Market files", _market, _take_market, lambda: list(MARKET), 150_000,
             ("traces.matrix_files", "traces.errors"), None, "m.mtx"),
     Surface("scipy sparse files", _scipy, _take_scipy, lambda: list(_scipy_files()), 60_000,
             ("traces.matrix_files", "traces.errors"), mutated_archive, "m.npz"),
     Surface(".npy matrices", _npy, _take_npy, lambda: [npy(np.eye(3, 4))], 100_000,
             ("traces.matrix_files", "traces.errors"), None, "m.npy"),
-    Surface("masks of weights", _weights, _take_weights, lambda: [zipped([Entry(b"lstm0.W.npy", npy(np.eye(3, 5)))])], 100_000,
+    Surface("masks of weights", _weights, _take_weights, lambda: [zipped([Entry(b"lstm0.W.npy", npy(np.eye(3, 5)))])],
+    100_000,
             ("simulator.arch.weights", "traces.errors"), mutated_archive, "w.npz"),
 )  # fmt: skip

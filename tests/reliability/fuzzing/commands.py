@@ -17,11 +17,11 @@ from random import Random
 
 import click
 import numpy as np
+
 from reliability.fuzzing.archives import MARKET, npy
 from reliability.fuzzing.files import QUALITY, RESULTS, SETTINGS, _report
 from reliability.fuzzing.grammar import ODD_TEXTS, damaged_text
 from reliability.fuzzing.surface import Surface
-
 from simulator.cli import COMMANDS, skipstone
 from traces import DenseLayer, synthetic_trace
 from traces.errors import InputError
@@ -42,30 +42,39 @@ SPACE = {"name": "s", "archs": ["m.yaml"], "traces": ["t.npz"], "axes": {"skippi
 
 QUICK = (
     "simulate --arch zero_skip --trace t.npz --format json --no-baseline",
-    "simulate --arch m.yaml --trace t.npz --steps 1:2 --engine event --set array.rows=2 --format csv --quiet --no-baseline",
-    "explain --arch zero_skip --trace t.npz", "explain --arch m.yaml --trace t.npz --step 2 --product dx", "inspect t.npz",
-    "inspect t.npz --json", "policies", "policies --json", "validate m.yaml", "frontier results.csv", "sensitivity results.csv",
-    "frontier results.csv --objective speedup:max --per trace --tolerance 0.1 --format json", "completion bash", "--version",
+    "simulate --arch m.yaml --trace t.npz --steps 1:2 --engine event --set array.rows=2 --format csv --no-baseline",
+    "explain --arch zero_skip --trace t.npz", "explain --arch m.yaml --trace t.npz --step 2 --product dx",
+    "inspect t.npz",
+    "inspect t.npz --json", "policies", "policies --json", "validate m.yaml", "frontier results.csv",
+    "sensitivity results.csv",
+    "frontier results.csv --objective speedup:max --per trace --tolerance 0.1 --format json", "completion bash",
+    "--version",
     "compare run/report.json run/report.json", "compare results.csv:a1 results.csv:a2 --format json",
     "report results.csv --out o.html", "import m.npy --out o.npz", "import m.mtx --out o.npz --columns 8", "--help",
-    "export t.npz --step 1 --layer lstm0 --product dx --to o.npy", "export t.npz --step 1 --layer lstm0 --product dh --to o.mtx",
+    "export t.npz --step 1 --layer lstm0 --product dx --to o.npy",
+    "export t.npz --step 1 --layer lstm0 --product dh --to o.mtx",
 )  # fmt: skip
 SLOW = (
     "simulate --arch m.yaml --trace t.npz", "simulate --arch m.yaml --trace t.npz --out out --no-baseline",
-    "simulate --arch dense --trace t.npz --html o.html", "simulate --arch m.yaml --trace t.npz --waves o.vcd --no-baseline",
+    "simulate --arch dense --trace t.npz --html o.html",
+    "simulate --arch m.yaml --trace t.npz --waves o.vcd --no-baseline",
     "simulate --arch m.yaml --trace t.npz --timeline o.json --timeline-cycles 1:20 --no-baseline",
-    "simulate --arch m.yaml --trace t.npz --check-values --no-baseline", "archs", "mechanisms", "report run --out o.html",
+    "simulate --arch m.yaml --trace t.npz --check-values --no-baseline", "archs", "mechanisms",
+    "report run --out o.html",
     "sweep space.yaml --dry-run", "sweep space.yaml --out out --quiet", "break-even --arch m.yaml --trace t.npz",
-    "record char-lm --out o.npz --corpus text.txt --layers 1 --hidden 4 --sequence 4 --batch 2 --steps 2 --record-every 1 --quiet",
-    "record char-lm --out o.npz --corpus text.txt --policy kind=target,sparsity=0.5 --steps 1 --hidden 2 --layers 1 --batch 1",
+    "record char-lm --out o.npz --corpus text.txt --layers 1 --hidden 4 --sequence 4 --batch 2 --steps 2 --quiet",
+    "record char-lm --out o.npz --corpus text.txt --policy kind=off --steps 1 --hidden 2 --layers 1 --batch 1",
     "search space.yaml --out out --trials 2 --sampler random --objective cycles --constraint area_mm2<=4",
     "study paper --out out --list", "sram --help", "validate m.yaml m.yaml",
 )  # fmt: skip
 """Ten times as long as the others, and so a tenth as often."""
 WORDS = (
-    "m.yaml", "t.npz", "e.yaml", "damaged.npz", "empty", "text.txt", "run", "run/report.json", "results.csv", "space.yaml", "m.npy",
-    "m.mtx", "policy.json", "q.csv", "missing/o.html", "out", "o.npz", "o.svg", "run/o.html", "missing", ".", "zero_skip",
-    "dense", "1:", ":2", "0:1000", "5:1", "1", "2", "0", "-1", "3.5", "nan", "inf", "1e400", "999999999999", "json", "table", "csv",
+    "m.yaml", "t.npz", "e.yaml", "damaged.npz", "empty", "text.txt", "run", "run/report.json", "results.csv",
+    "space.yaml", "m.npy",
+    "m.mtx", "policy.json", "q.csv", "missing/o.html", "out", "o.npz", "o.svg", "run/o.html", "missing", ".",
+    "zero_skip",
+    "dense", "1:", ":2", "0:1000", "5:1", "1", "2", "0", "-1", "3.5", "nan", "inf", "1e400", "999999999999", "json",
+    "table", "csv",
     "compiled", "event", "cycles_total", "cycles_total:min", "lstm0", "classifier", "dx", "kind=fixed,threshold=nan",
     "sample:charlm_t0", "results.csv:zz", "results.csv:", "weights.npz", *SETTINGS,
 )  # fmt: skip
@@ -90,7 +99,11 @@ def _line(rng: Random) -> bytes:
         way = rng.randrange(8)
         if way < 3 and _options(name):
             option, takes = rng.choice(_options(name))
-            words[at if at > 1 else len(words) :] = [option, *([_word(rng)] if takes else []), *words[at if at > 1 else len(words) :]]
+            words[at if at > 1 else len(words) :] = [
+                option,
+                *([_word(rng)] if takes else []),
+                *words[at if at > 1 else len(words) :],
+            ]
         elif way < 5 and at < len(words):
             words[at] = _word(rng)
         elif way == 5 and at < len(words) and len(words) > 1:
@@ -108,7 +121,9 @@ def _word(rng: Random) -> str:
 
 def _tame(words: list[str]) -> list[str]:
     """Keep a line from writing outside its folder, from other machines, and from taking hours or all processors."""
-    kept = [w for w in words if not ("/" in w.partition("=")[2][:1] or w.startswith(("/", "~")) or ".." in w or "://" in w)]
+    kept = [
+        w for w in words if not ("/" in w.partition("=")[2][:1] or w.startswith(("/", "~")) or ".." in w or "://" in w)
+    ]
     kept = [word.replace("\0", "") for word in kept]
     if {"study", "paper"} & set(kept):
         kept.append("--list")
@@ -125,13 +140,17 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         (path / "run").mkdir()
-        synthetic_trace(path / "t.npz", layers=1, hidden_size=4, input_size=3, sequence_length=2, batch_size=2, steps=[1, 2],
+        synthetic_trace(path / "t.npz", layers=1, hidden_size=4, input_size=3, sequence_length=2, batch_size=2,
+        steps=[1, 2],
                         sparsity=0.6, dense_layers=[DenseLayer("classifier", 4, 3)])  # fmt: skip
         raw = (path / "t.npz").read_bytes()
         texts = {
-            "m.yaml": MACHINE.encode(), "e.yaml": MACHINE.replace("500", "-1").encode(), "damaged.npz": raw[:300] + b"x" + raw[301:],
-            "empty": b"", "text.txt": b"the quick brown fox jumps over the lazy dog. " * 40, "run/report.json": _report().encode(),
-            "results.csv": RESULTS[0], "space.yaml": json.dumps(SPACE).encode(), "m.npy": npy(np.eye(3, 4)), "m.mtx": MARKET[0],
+            "m.yaml": MACHINE.encode(), "e.yaml": MACHINE.replace("500", "-1").encode(),
+            "damaged.npz": raw[:300] + b"x" + raw[301:],
+            "empty": b"", "text.txt": b"the quick brown fox jumps over the lazy dog. " * 40,
+            "run/report.json": _report().encode(),
+            "results.csv": RESULTS[0], "space.yaml": json.dumps(SPACE).encode(), "m.npy": npy(np.eye(3, 4)),
+            "m.mtx": MARKET[0],
             "policy.json": b'{"kind": "fixed", "threshold": 1e-6}', "q.csv": QUALITY[0],
         }  # fmt: skip
         for name, content in texts.items():
@@ -198,8 +217,9 @@ def _take_line(data: bytes) -> None:
             skipstone.main(args=words, prog_name="skipstone", standalone_mode=False)
     except (InputError, click.UsageError) as error:
         refused = error
-    except click.exceptions.Exit as error:
-        assert error.exit_code == 0
+    except click.exceptions.Exit as end:
+        if end.exit_code:
+            raise
     finally:
         os.chdir(here)
     now = folder.now()
@@ -213,6 +233,7 @@ def _take_line(data: bytes) -> None:
 
 
 COMMAND_LINES = (
-    Surface("command lines", _line, _take_line, lambda: [SEPARATOR.join(w.encode() for w in _tame(line.split())) for line in (*QUICK, *SLOW)], 100_000,
+    Surface("command lines", _line, _take_line,
+    lambda: [SEPARATOR.join(w.encode() for w in _tame(line.split())) for line in (*QUICK, *SLOW)], 100_000,
             refusals=(InputError, click.UsageError)),
 )  # fmt: skip

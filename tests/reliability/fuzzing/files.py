@@ -12,10 +12,10 @@ from random import Random
 from typing import Any
 
 from plain.cases import machine
+
 from reliability.fuzzing.grammar import ODD_TEXTS, as_json, as_yaml, damaged_bytes, damaged_text, damaged_tree
 from reliability.fuzzing.surface import Surface
 from reliability.fuzzing.texts import loaded, shipped
-
 from simulator.arch import config_root, load_arch
 from simulator.arch.dram_standard import load_dram_standard
 from simulator.arch.schema import Architecture
@@ -40,7 +40,8 @@ from traces.errors import InputError
 
 _ARCH = ("simulator.arch.document", "simulator.arch.problems", "simulator.arch.schema", "simulator.arch.yaml_loader",
          "simulator.arch.parts", "simulator.arch.memory_system", "simulator.arch.mechanism", "simulator.arch.overrides",
-         "simulator.arch.scale_out", "simulator.arch.tile_mechanism", "simulator.arch.data_files", "traces.errors")  # fmt: skip
+         "simulator.arch.scale_out", "simulator.arch.tile_mechanism", "simulator.arch.data_files",
+         "traces.errors")  # fmt: skip
 
 
 @cache
@@ -165,14 +166,18 @@ def _take_skip_logic(path: str) -> None:
 
 SPACES: list[dict[str, Any]] = [
     {
-        "name": "s", "archs": ["zero_skip", "dense"], "traces": ["sample:charlm_t0"], "steps": {"early": "0:100", "late": "900:"},
+        "name": "s", "archs": ["zero_skip", "dense"], "traces": ["sample:charlm_t0"], "steps": {"early": "0:100",
+        "late": "900:"},
         "axes": {"skipping.depth": [4, 8], "array.rows": {"from": 16, "to": 64, "factor": 2}},
         "where": [{"array.rows": {"at_most": "array.columns"}}], "sample": {"kind": "random", "points": 3, "seed": 1},
     },
-    {"name": "t", "archs": ["zero_skip"], "traces": {"a": "sample:charlm_t0", "b": "charlm_t1e-6"}, "steps": ["0:9", "9:"]},
+    {"name": "t", "archs": ["zero_skip"], "traces": {"a": "sample:charlm_t0", "b": "charlm_t1e-6"}, "steps": ["0:9",
+    "9:"]},
 ]  # fmt: skip
-SPACE_WORDS = ("archs", "traces", "steps", "axes", "where", "sample", "kind", "grid", "latin_hypercube", "points", "quality",
-               "zero_skip", "dense", "sample:charlm_t0", "*.npz", "../*", "a/b.npz", "q.csv:x:min", "[", "**", "file:///x", "x://y")  # fmt: skip
+SPACE_WORDS = ("archs", "traces", "steps", "axes", "where", "sample", "kind", "grid", "latin_hypercube", "points",
+"quality",
+               "zero_skip", "dense", "sample:charlm_t0", "*.npz", "../*", "a/b.npz", "q.csv:x:min", "[", "**",
+               "file:///x", "x://y")  # fmt: skip
 
 
 def _space(rng: Random) -> bytes:
@@ -197,7 +202,8 @@ def _report() -> str:
     from simulator.run import simulate
 
     with tempfile.TemporaryDirectory() as folder:
-        path = synthetic_trace(Path(folder) / "a.npz", layers=1, hidden_size=4, input_size=3, sequence_length=2, batch_size=2,
+        path = synthetic_trace(Path(folder) / "a.npz", layers=1, hidden_size=4, input_size=3, sequence_length=2,
+        batch_size=2,
                                steps=[1, 2], sparsity=0.5)  # fmt: skip
         return json.dumps(simulate(machine(memory={}), path).to_dict())
 
@@ -301,29 +307,36 @@ def _take_parameters(path: str) -> None:
 FILES = (
     Surface("machine files", lambda rng: _file_of("machines", rng), _take_machine, lambda: shipped("machines"), 120_000,
             _ARCH, None, "m.yaml"),
-    Surface("machines changed by --set", _overrides, _take_overrides, lambda: [b"array.rows=64\nskipping.depth=8"], 100_000,
+    Surface("machines changed by --set", _overrides, _take_overrides, lambda: [b"array.rows=64\nskipping.depth=8"],
+    100_000,
             _ARCH),
     Surface("energy tables", lambda rng: _file_of("energy", rng), _take_energy, lambda: shipped("energy"), 20_000,
             ("simulator.energy.table", "simulator.energy.rows", "simulator.energy.loading", *_ARCH), None, "e.yaml"),
     Surface("DRAM standards", lambda rng: _file_of("dram", rng), _take_dram, lambda: shipped("dram"), 100_000,
             ("simulator.arch.dram_standard", *_ARCH), None, "d.yaml"),
-    Surface("CSV of SRAM energies", lambda rng: _lines_of(_csv("sram_cacti.csv"), rng), _take_sram, lambda: _csv("sram_cacti.csv"), 100_000,
+    Surface("CSV of SRAM energies", lambda rng: _lines_of(_csv("sram_cacti.csv"), rng), _take_sram,
+    lambda: _csv("sram_cacti.csv"), 100_000,
             ("simulator.energy.sram", "traces.errors"), None, "s.csv"),
-    Surface("CSV of skip logic", lambda rng: _lines_of(_csv("skip_logic.csv"), rng), _take_skip_logic, lambda: _csv("skip_logic.csv"), 100_000,
+    Surface("CSV of skip logic", lambda rng: _lines_of(_csv("skip_logic.csv"), rng), _take_skip_logic,
+    lambda: _csv("skip_logic.csv"), 100_000,
             ("simulator.energy.skip_logic", "traces.errors"), None, "l.csv"),
     Surface("spaces", _space, _take_space, lambda: [json.dumps(space).encode() for space in SPACES], 100_000,
             ("simulator.explore.space", "simulator.explore.axes", "simulator.explore.rules", *_ARCH), None, "s.yaml"),
     Surface("saved reports", _saved, _take_saved, lambda: [_report().encode()], 100_000,
-            ("simulator.report.saved", "simulator.explore.subjects", "simulator.arch.problems", "traces.errors"), None, "report.json"),
+            ("simulator.report.saved", "simulator.explore.subjects", "simulator.arch.problems", "traces.errors"),
+            None, "report.json"),
     Surface("tables of results", lambda rng: _lines_of(RESULTS, rng), _take_results, lambda: RESULTS, 100_000,
-            ("simulator.explore.rows", "simulator.explore.subjects", "simulator.explore.sensitivity", "traces.errors"), None,
+            ("simulator.explore.rows", "simulator.explore.subjects", "simulator.explore.sensitivity",
+            "traces.errors"), None,
             "results.csv"),
-    Surface("lines of a store", _store, _take_store, lambda: [b"\n".join(json.dumps(o).encode() for o in STORED) + b"\n"], 120_000,
+    Surface("lines of a store", _store, _take_store,
+    lambda: [b"\n".join(json.dumps(o).encode() for o in STORED) + b"\n"], 120_000,
             ("simulator.explore.store", "traces.errors"), None, "a.jsonl"),
     Surface("results of a study", _store, _take_study, lambda: [json.dumps(STORED[0]).encode() + b"\n"], 100_000,
             ("simulator.study.results", "traces.errors"), None, "results.jsonl"),
     Surface("tables of quality", lambda rng: _lines_of(QUALITY, rng), _take_quality, lambda: QUALITY, 150_000,
             ("simulator.explore.rows", "simulator.explore.quality", "traces.errors"), None, "q.csv"),
-    Surface("layers of a DNNsim folder", lambda rng: _lines_of(PARAMETERS, rng), _take_parameters, lambda: PARAMETERS, 200_000,
+    Surface("layers of a DNNsim folder", lambda rng: _lines_of(PARAMETERS, rng), _take_parameters, lambda: PARAMETERS,
+    200_000,
             ("traces.dnnsim", "traces.errors"), None, "trace_params.csv"),
 )  # fmt: skip

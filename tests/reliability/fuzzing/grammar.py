@@ -9,19 +9,23 @@ from random import Random
 from typing import Any
 
 ODD_NUMBERS: tuple[Any, ...] = (
-    0, 1, -1, 2, 3, 7, 8, 16, 255, 65536, 2**31 - 1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63), 2**63, 2**64, 10**40, 10**400,
+    0, 1, -1, 2, 3, 7, 8, 16, 255, 65536, 2**31 - 1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63), 2**63, 2**64, 10**40,
+    10**400,
     0.0, -0.0, 0.1, 0.5, 1.0, 1e-6, 1.5, -0.5, 1e-320, 5e-324, 1e300, 1.7976931348623157e308, -1e308,
 )  # fmt: skip
 ODD_TEXTS = (
     "", " ", "~", "null", "true", "on", "1", "1.0", "1e3", "1e999", "-1", "0x1F", "0o17", "1_000", ".inf", ".nan",
-    "nan", "inf", "Infinity", "-0", "é", "e\u0301", "\u202egnol", "\u2028", "\ufeff", "\U0001f9ea", "\u0661\u0662", "\x85", "\x7f",
+    "nan", "inf", "Infinity", "-0", "é", "e\u0301", "\u202egnol", "\u2028", "\ufeff", "\U0001f9ea", "\u0661\u0662",
+    "\x85", "\x7f",
     "a.b", "a..b", ".", "..", "../x", "a/b", "/", "x" * 300, "ideal", "auto", "dense", "lookahead", "lstm", "sample:",
     "charlm_t0", "*", "[", "a[b", "?", "a:b", ":", "=", "{}", "[]", "{", "}", "]", "'", '"', "#", "%", "&x", "*x",
     "!!python/object:os.system x", "<<", "|", ">", "- ", "? ", "---", "...", "\t", "\n", "\r\n", "9" * 5000, "<script>",
     "=1+1", "%s", "{0}", "$HOME", "`id`", ";", "\\", "\\x00", "a\\", "none", "max", "min", "cycles", "energy:min",
 )  # fmt: skip
-SNIPPETS = tuple(text.encode("utf-8") for text in ODD_TEXTS) + (
-    b"\0", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\\ud800", b"\\u0000", b"\\e[31m", b"\\n", b"NaN", b"1E400",
+SNIPPETS = (
+    *(text.encode("utf-8") for text in ODD_TEXTS),
+    b"\0", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\\ud800", b"\\u0000", b"\\e[31m", b"\\n", b"NaN",
+    b"1E400",
     b": ", b", ", b"\n  ", b"\n- ", b"&a ", b"*a", b"!!str ", b'"', b"'", b"[" * 40, b"{a: " * 40, b"00", b"-", b"1e-6",
 )  # fmt: skip
 
@@ -126,7 +130,9 @@ def _flow(data: Any) -> str:
 def _block(data: Any, indent: str) -> str:
     lines = []
     for key, value in data.items() if isinstance(data, dict) else ((None, value) for value in data):
-        start = f"{indent}-" if key is None else f"{indent}{_flow(key) if not key.replace('_', 'a').isalnum() else key}:"
+        start = (
+            f"{indent}-" if key is None else f"{indent}{_flow(key) if not key.replace('_', 'a').isalnum() else key}:"
+        )
         if isinstance(value, dict | list) and value:
             lines.append(f"{start}\n{_block(value, indent + '  ')}")
         else:

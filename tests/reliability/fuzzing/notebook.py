@@ -1,4 +1,4 @@
-"""What a process that tries inputs writes as it goes, so that its death loses nothing: counts, and the input at hand."""
+"""What a process that tries inputs writes as it goes, so that its death loses nothing: counts, the input at hand."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ class Notebook:
         self._write(0)
 
     def _write(self, length: int) -> None:
-        _COUNTS.pack_into(
-            self._map, 0, self.tried, self.accepted, self.faults, self.done, self.grown_mib, length
-        )
+        _COUNTS.pack_into(self._map, 0, self.tried, self.accepted, self.faults, self.done, self.grown_mib, length)
 
     def read(self) -> bytes:
         """Take over the counts; give the input that was at hand, empty where none was."""

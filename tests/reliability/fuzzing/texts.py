@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from contract.threshold_policies import BY_GATE, POLICIES
 from plain import plain_trace
+
 from reliability.fuzzing.grammar import (
     ODD_NUMBERS,
     as_json,
@@ -22,7 +23,6 @@ from reliability.fuzzing.grammar import (
     odd_value,
 )
 from reliability.fuzzing.surface import Surface
-
 from simulator.arch import config_root
 from simulator.arch.document import parse_document
 from simulator.arch.overrides import parse_override
@@ -68,9 +68,11 @@ def _place(loc: tuple[str | int, ...], is_key: bool) -> str:
 # --- YAML -----------------------------------------------------------------------------------------------------
 
 LINES = (
-    "a: 1", "b: [1, 2]", "c: {x: 1e-6, y: on}", "d: 'q'", 'e: "\\u00e9\\e"', "f: |", "  text", "g: >-", "h: &a 1", "i: *a",
+    "a: 1", "b: [1, 2]", "c: {x: 1e-6, y: on}", "d: 'q'", 'e: "\\u00e9\\e"', "f: |", "  text", "g: >-", "h: &a 1",
+    "i: *a",
     "? k", ": v", "- 1", "- - 2", "  - x: 1", "a: 2", "<<: *a", "!!str j: 1", "j: !!float 1", "%YAML 1.2", "---", "...",
-    "k: .inf", "l: 0x1F", "m: 99999999999999999999", "n:", "  o: ~", "# remark", "p: [", "q: }", "\tr: 1", "1: 2", "true: x",
+    "k: .inf", "l: 0x1F", "m: 99999999999999999999", "n:", "  o: ~", "# remark", "p: [", "q: }", "\tr: 1", "1: 2",
+    "true: x",
 )  # fmt: skip
 
 
@@ -98,7 +100,17 @@ def _take_yaml(data: bytes) -> None:
 
 # --- words of the command line --------------------------------------------------------------------------------
 
-KEYS = ("array.rows", "array", "skipping", "skipping.depth", "skipping.mechanism", "memory.dram.queue", "chips", "x", "")
+KEYS = (
+    "array.rows",
+    "array",
+    "skipping",
+    "skipping.depth",
+    "skipping.mechanism",
+    "memory.dram.queue",
+    "chips",
+    "x",
+    "",
+)
 VALUES = ("64", "1e3", "null", "{mechanism: dense}", "[1, 2]", "ideal", "'8'", "0x10", "-1", "true", "{a: {b: 1}}")
 
 
@@ -242,8 +254,33 @@ def _take_policy(data: bytes) -> None:
 
 # --- what stands inside a trace -------------------------------------------------------------------------------
 
-NPY_PIECES = ("{", "}", "'descr'", ": ", "'|u1'", "'<f4'", ", ", "'fortran_order'", "False", "True", "'shape'", "(4, 3, 3)")
-NPY_PIECES_ODD = ("(5,)", "()", "(-1, 2)", "(1e3,)", "('|O'", "[('a', '<f4')]", "(" + "9" * 5000 + ",)", "\n", " ", "None", "L")
+NPY_PIECES = (
+    "{",
+    "}",
+    "'descr'",
+    ": ",
+    "'|u1'",
+    "'<f4'",
+    ", ",
+    "'fortran_order'",
+    "False",
+    "True",
+    "'shape'",
+    "(4, 3, 3)",
+)
+NPY_PIECES_ODD = (
+    "(5,)",
+    "()",
+    "(-1, 2)",
+    "(1e3,)",
+    "('|O'",
+    "[('a', '<f4')]",
+    "(" + "9" * 5000 + ",)",
+    "\n",
+    " ",
+    "None",
+    "L",
+)
 
 
 def npy_header(rng: Random) -> bytes:
@@ -267,7 +304,9 @@ def _npy_heads() -> list[bytes]:
     heads = []
     for dtype, shape in (("u1", (4, 3, 3)), ("u1", (200,)), ("<f4", (7,)), (">f2", (0,)), ("u1", ())):
         stream = io.BytesIO()
-        np.lib.format.write_array_header_1_0(stream, {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape})
+        np.lib.format.write_array_header_1_0(
+            stream, {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+        )
         heads.append(stream.getvalue())
     return heads
 
@@ -294,7 +333,20 @@ def _take_npy_header(data: bytes) -> None:
 
 
 HEADER, _ = plain_trace.small_trace()
-HEADER_WORDS = ("lstm", "gru", "linear", "lstm0", "top", "token", "backward", "name", "kind", "steps", "step", "valid_steps")
+HEADER_WORDS = (
+    "lstm",
+    "gru",
+    "linear",
+    "lstm0",
+    "top",
+    "token",
+    "backward",
+    "name",
+    "kind",
+    "steps",
+    "step",
+    "valid_steps",
+)
 
 
 def trace_header(rng: Random) -> bytes:
@@ -320,7 +372,8 @@ def _encoded(values: Sequence[Any]) -> list[bytes]:
 TEXTS = (
     Surface("YAML", _yaml, _take_yaml, lambda: [*shipped("machines")[:4], "\n".join(LINES[:8]).encode()], 400_000,
             _DOCUMENT),
-    Surface("--set", _set, _take_set, lambda: [f"{k}={v}".encode() for k, v in zip(KEYS, VALUES, strict=False)], 1_500_000,
+    Surface("--set", _set, _take_set, lambda: [f"{k}={v}".encode() for k, v in zip(KEYS, VALUES, strict=False)],
+    1_500_000,
             (*_DOCUMENT, "simulator.arch.overrides")),
     Surface("ranges of steps", _range, _take_range, lambda: [b"1:100", b":", b"5:"], 3_000_000, ("traces.errors",)),
     Surface("objectives and constraints", _goals, _take_goals, lambda: [b"cycles\narea<=4", b"energy:min"], 2_400_000,
@@ -329,7 +382,8 @@ TEXTS = (
             (*_DOCUMENT, "simulator.explore.rules")),
     Surface("axes of a space", _axis, _take_axis, lambda: _encoded(AXES), 200_000,
             (*_DOCUMENT, "simulator.explore.axes")),
-    Surface("threshold policies", _policy, _take_policy, lambda: [*_encoded(SPECIFICATIONS), b"kind=target,sparsity=0.8"], 300_000,
+    Surface("threshold policies", _policy, _take_policy, lambda: [*_encoded(SPECIFICATIONS),
+    b"kind=target,sparsity=0.8"], 300_000,
             ("traces.thresholds.text", "traces.thresholds.policy", "traces.thresholds.values", "traces.errors")),
     Surface("heads of .npy members", npy_header, _take_npy_header, _npy_heads,
             1_500_000, ("traces.archive", "traces.errors"), refusals=(InputError, ValueError)),

@@ -80,9 +80,7 @@ def by_grammar(surface: Surface, inputs: int, seed: int, notebook: Notebook, fau
     notebook.end()
 
 
-def by_coverage(
-    name: str, inputs: int, seed: int, modules: str, notebook_path: str, faults: str, corpus: str
-) -> None:
+def by_coverage(name: str, inputs: int, seed: int, modules: str, notebook_path: str, faults: str, corpus: str) -> None:
     """Try inputs that atheris makes out of those that reached new branches of some modules; never returns."""
     import atheris
 
@@ -114,7 +112,8 @@ def by_coverage(
         return surface.mutate(data, rng)[:most]
 
     options: dict[str, Any] = {"custom_mutator": change} if surface.mutate is not None else {}
-    words = [sys.argv[0], corpus, f"-runs={inputs * 2}", f"-seed={seed % 2**31 + 1}", "-max_len=8192", "-rss_limit_mb=0",
+    words = [sys.argv[0], corpus, f"-runs={inputs * 2}", f"-seed={seed % 2**31 + 1}", "-max_len=8192",
+    "-rss_limit_mb=0",
              "-timeout=120", "-verbosity=0", "-print_final_stats=0", "-handle_int=0", "-handle_term=0"]  # fmt: skip
     atheris.Setup(words, one, **options)
     atheris.Fuzz()
