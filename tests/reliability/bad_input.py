@@ -52,8 +52,8 @@ PROMISES: tuple[Promise, ...] = (
     Promise(
         "places-of-files",
         1,
-        "Pipes, devices, folders, links in a circle and impossible names in a file's place are refused by every reader, "
-        "none waited for or read without end; a link to a file is that file, in and out.",
+        "Pipes, devices, folders, links in a circle and impossible names in place of a file are refused by every "
+        "reader, none waited for or read without end; a link to a file is that file, in and out.",
         (_FILES, "tests/report/test_report_files.py"),
     ),
     Promise(
@@ -72,8 +72,8 @@ PROMISES: tuple[Promise, ...] = (
     Promise(
         "unicode",
         1,
-        "Control characters, text that runs backwards and halves of characters cannot steer a terminal: a message is one "
-        "printable line.",
+        "Control characters, text that runs backwards and halves of characters cannot steer a terminal: a message is "
+        "one printable line.",
         (
             f"{_FINDS}::test_a_message_is_one_printable_line_whatever_a_key_holds",
             f"{_FILES}::test_a_strange_file_name_is_told_in_one_line_and_exits_with_2",

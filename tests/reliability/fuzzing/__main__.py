@@ -85,13 +85,14 @@ def _tried(surface: Surface, engine: str, inputs: int, number: int) -> dict[str,
     total: Counter[str] = Counter()
     grown_mib, deaths = 0.0, 0
     while total["tried"] < inputs and deaths < 20:
-        notebook = Notebook(HOME / "notebook.bin")
+        notebook = Notebook(HOME / f"notebook-{os.getpid()}.bin")
         left = inputs - total["tried"]
         pid = _begun(surface, engine, left, number + 1000 * deaths, notebook)
         told = _waited(pid, notebook)
         at_hand = notebook.read()
         total.update(tried=notebook.tried, accepted=notebook.accepted, faults=notebook.faults)
         grown_mib = max(grown_mib, notebook.grown_mib)
+        notebook.path.unlink()
         if notebook.done:
             break
         deaths += 1
