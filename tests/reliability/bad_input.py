@@ -25,6 +25,7 @@ PROMISES: tuple[Promise, ...] = (
         "A small file that unpacks to, or states, a large array is refused before the array is there.",
         (
             f"{_REFUSALS}::test_a_zip_bomb_is_refused_without_decompressing_it",
+            f"{_FINDS}::test_a_member_larger_than_any_that_is_written_is_refused",
             f"{_FINDS}::test_weights_that_unpack_to_far_more_are_refused_by_their_stated_shape",
             f"{_FINDS}::test_a_small_file_of_a_wide_matrix_takes_no_more_memory_than_its_mask",
             f"{_FINDS}::test_a_tall_matrix_whose_packed_mask_is_too_large_is_refused",

@@ -93,6 +93,14 @@ def test_weights_that_numpy_cannot_read_are_refused(change: str, tmp_path: Path)
     assert "weights.file" in refusal(READERS["weights"][1], tmp_path / "w.npz")
 
 
+def test_a_member_larger_than_any_that_is_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = trace_of(tmp_path / "run.npz")
+    with Trace(path) as trace:
+        monkeypatch.setattr("traces.archive.LARGEST_MEMBER_BYTES", 150)  # the masks have 36 bytes behind a head of 128
+        with pytest.raises(InputError, match="164 bytes; expected at most 150"):
+            trace.step(3)
+
+
 class Bomb:
     def __reduce__(self) -> Any:
         return (pytest.fail, ("a pickle was loaded",))

@@ -29,9 +29,9 @@ from reliability.promises import ROOT, keep
 HOME = ROOT / "build" / "fuzz"
 TALLY, FAULTS, CORPUS = HOME / "tally.jsonl", HOME / "faults", HOME / "corpus"
 ROUNDS = 12
-QUICK_ROUNDS, QUICK_INPUTS = 4, 200_000
+QUICK_ROUNDS, QUICK_INPUTS = 4, 1_000_000
 """Surfaces of so many inputs are quick ones, and done first, in fewer rounds."""
-COVERAGE_ROUND, COVERAGE_INPUTS = 2, 20_000
+COVERAGE_ROUND, COVERAGE_INPUTS = 2, 10_000
 """The round after which the coverage-guided engine has its turn."""
 STILL_SECONDS = 300.0
 """Without a further input, a process hangs: where Python's own alarm does not reach it."""
