@@ -27,6 +27,7 @@ import numpy.typing as npt
 from traces.archive import sync_folder
 from traces.bitmask import BitMask, Bools, packed_bytes
 from traces.errors import InputError, nearest
+from traces.regular_files import in_place_of_file
 
 Array = npt.NDArray[Any]
 
@@ -179,6 +180,8 @@ def write_whole(path: Path, data: bytes) -> Path:
     InputError
         Where it cannot be written; then nothing was changed.
     """
+    if found := in_place_of_file(path):  # a rename would put the file in a device's place
+        raise InputError.of(str(path), f"{found}, which cannot be written", "a file, or nothing, in a folder")
     partial = path.with_name(f".{uuid.uuid4().hex}.partial")
     try:
         with partial.open("xb") as file:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from plain import plain_trace
@@ -15,7 +18,10 @@ from plain.cases import machine
 
 from reliability.readers import READERS, refusal
 from simulator.cli import skipstone
-from traces import Trace
+from simulator.report.files import write_text_atomically
+from traces import Trace, synthetic_trace
+from traces.matrix_files import write_mask
+from traces.numpy_frontend.state_file import save_state
 
 by_reader = pytest.mark.parametrize("reader", READERS)
 
@@ -80,6 +86,58 @@ def test_a_link_to_a_trace_is_read_as_the_trace(tmp_path: Path) -> None:
     (tmp_path / "link.npz").symlink_to(path)
     with Trace(path) as there, Trace(tmp_path / "link.npz") as here:
         assert (here.sha256, here.header) == (there.sha256, there.header)
+
+
+# --- what is written ------------------------------------------------------------------------------------------
+
+
+def write_trace(path: Path) -> None:
+    synthetic_trace(path, layers=1, hidden_size=3, input_size=2, sequence_length=2, batch_size=2, steps=[1])
+
+
+WRITERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
+    "trace": ("run.npz", write_trace),
+    "matrix": ("m.npy", lambda path: write_mask(path, np.ones((2, 2), bool))),
+    "report": ("report.json", lambda path: write_text_atomically(path, "{}")),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_pipe_in_the_place_of_what_is_written_stays_one(writer: str, tmp_path: Path) -> None:
+    name, write = WRITERS[writer]
+    os.mkfifo(tmp_path / name)
+    refusal(write, tmp_path / name)
+    assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_device_behind_a_link_stays_one(writer: str, tmp_path: Path) -> None:
+    name, write = WRITERS[writer]
+    os.mkfifo(tmp_path / "device")  # as good as one, and nobody else's
+    (tmp_path / name).symlink_to(tmp_path / "device")
+    refusal(write, tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["device", name])
+    assert (tmp_path / "device").is_fifo()
+
+
+def test_a_link_left_under_a_hidden_name_of_a_recording_is_not_written_through(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("kept", encoding="utf-8")
+    (tmp_path / ".run.npz.partial").symlink_to(precious)
+    refusal(write_trace, tmp_path / "run.npz")
+    (tmp_path / "run.npz.state.npz.partial").symlink_to(precious)
+    refusal(lambda path: save_state(path, {}, {}, {}, {}), tmp_path / "run.npz.state.npz")
+    assert precious.read_text(encoding="utf-8") == "kept"
+
+
+def test_a_trace_written_to_a_link_leaves_what_it_led_to(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("kept", encoding="utf-8")
+    (tmp_path / "run.npz").symlink_to(precious)
+    write_trace(tmp_path / "run.npz")
+    assert precious.read_text(encoding="utf-8") == "kept"
+    with Trace(tmp_path / "run.npz") as trace:
+        assert trace.steps == (1,)
 
 
 # --- command lines --------------------------------------------------------------------------------------------

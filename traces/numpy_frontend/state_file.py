@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -81,7 +81,7 @@ def save_state(
     members["header"] = np.frombuffer(json.dumps(document).encode(), np.uint8)
     partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as file:
+        with _opened(partial) as file:
             np.savez(file, allow_pickle=False, **members)
             file.flush()
             os.fsync(file.fileno())
@@ -93,6 +93,12 @@ def save_state(
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _opened(partial: Path) -> IO[bytes]:
+    """Open a new file; a link of this name, which a stranger may have left, leads nowhere."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.fdopen(os.open(partial, flags, 0o666), "wb")
 
 
 def load_state(
