@@ -54,7 +54,8 @@ PROMISES: tuple[Promise, ...] = (
         "places-of-files",
         1,
         "Pipes, devices, folders, links in a circle and impossible names in place of a file are refused by every "
-        "reader, none waited for or read without end; a link to a file is that file. What is written replaces no pipe or device.",
+        "reader, none waited for or read without end; a link to a file is that file; "
+        "what is written replaces no pipe or device.",
         (_FILES, "tests/report/test_report_files.py"),
     ),
     Promise(
