@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from typing import NoReturn
@@ -23,6 +24,8 @@ def run(command: click.Command, program: str) -> NoReturn:
     gc.set_threshold(OBJECTS_BEFORE_COLLECTION, 20, 20)
     # No other package's plug-in has a say in how files are checked; looking for them takes time, too.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a file's name may be no text
     try:
         command.main(prog_name=program)
     except InputError as error:

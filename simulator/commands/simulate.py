@@ -341,7 +341,7 @@ def print_text(text: str) -> None:
         return
     stream = sys.stdout.buffer
     try:
-        stream.write(text.encode())
+        stream.write(text.encode(errors="backslashreplace"))  # a file's name may be no text
         stream.flush()
     except OSError as error:
         # Python flushes stdout once more at its end; what is left then goes nowhere instead of failing again.

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from plain import plain_trace
 from plain.cases import machine
 
+from reliability.fuzzing.files import _report
 from reliability.readers import READERS, refusal
 from simulator.cli import skipstone
 from simulator.report.files import write_text_atomically
@@ -154,6 +155,20 @@ def test_a_strange_file_name_is_told_in_one_line_and_exits_with_2(word: str, tmp
     assert told.stderr.startswith(b"error: ")
     assert b"\x1b" not in told.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["inspect F", "export F --layer lstm0 --product dh --step 3 --to F.npy", "compare F.json F.json --format json"],
+)
+def test_a_file_whose_name_is_no_text_is_worked_on_in_every_locale(line: str, tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff.npz")
+    plain_trace.save(tmp_path / name, *plain_trace.small_trace())
+    (tmp_path / f"{name}.json").write_text(_report(), encoding="utf-8")
+    words = [sys.executable, "-c", "from simulator.cli import main; main()", *line.replace("F", name).split()]
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    told = subprocess.run(words, capture_output=True, cwd=tmp_path, env=strict, check=False)
+    assert (told.returncode, told.stderr) == (0, b"")
 
 
 def test_every_command_refuses_an_option_that_it_has_not() -> None:

@@ -195,9 +195,9 @@ def _folder() -> Folder:
 
 @contextlib.contextmanager
 def _streams() -> Iterator[None]:
-    """Standard output as a user's locale has it, which cannot write half a character; errors can be written always."""
+    """Standard output and error as the programs have them."""
     before = sys.stdout, sys.stderr
-    sys.stdout = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    sys.stdout = io.TextIOWrapper(io.BytesIO(), "utf-8", errors="backslashreplace")
     sys.stderr = io.TextIOWrapper(io.BytesIO(), "utf-8", errors="backslashreplace")
     try:
         yield
