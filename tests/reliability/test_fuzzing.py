@@ -14,7 +14,7 @@ from reliability.fuzzing.surface import Judge, Surface, Verdict
 from reliability.fuzzing.surfaces import SURFACES
 from traces.errors import InputError
 
-QUICK_INPUTS, SLOW_INPUTS = 120, 20
+QUICK_INPUTS, SLOW_INPUTS = 80, 20
 SLOW = ("command lines", "energy tables", "saved reports")
 
 
