@@ -29,7 +29,7 @@ from reliability.promises import ROOT, keep
 HOME = ROOT / "build" / "fuzz"
 TALLY, FAULTS, CORPUS = HOME / "tally.jsonl", HOME / "faults", HOME / "corpus"
 ROUNDS = 12
-QUICK_ROUNDS, QUICK_INPUTS = 4, 1_000_000
+QUICK_ROUNDS, QUICK_INPUTS = 5, 1_000_000
 """Surfaces of so many inputs are quick ones, and done first, in fewer rounds."""
 COVERAGE_ROUND, COVERAGE_INPUTS = 2, 10_000
 """The round after which the coverage-guided engine has its turn."""
