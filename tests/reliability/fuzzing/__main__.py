@@ -93,6 +93,8 @@ def _tried(surface: Surface, engine: str, inputs: int, number: int) -> dict[str,
         total.update(tried=notebook.tried, accepted=notebook.accepted, faults=notebook.faults)
         grown_mib = max(grown_mib, notebook.grown_mib)
         notebook.path.unlink()
+        if told in ("SIGTERM", "SIGINT"):
+            sys.exit(f"ended from outside: {told}")
         if notebook.done:
             break
         deaths += 1
