@@ -21,8 +21,10 @@ from reliability.readers import READERS, refusal
 from simulator.cli import skipstone
 from simulator.report.files import write_text_atomically
 from traces import Trace, synthetic_trace
+from traces.errors import InputError
 from traces.matrix_files import write_mask
 from traces.numpy_frontend.state_file import save_state
+from traces.remote import fetch
 
 by_reader = pytest.mark.parametrize("reader", READERS)
 
@@ -80,6 +82,17 @@ def test_a_name_that_no_file_can_have_is_refused(reader: str, part: str, tmp_pat
 def test_a_name_with_a_nul_is_refused(reader: str, tmp_path: Path) -> None:
     name, read = READERS[reader]
     refusal(read, tmp_path / f"a\0{name}")
+
+
+@pytest.mark.parametrize("protocol", ["file", "local"])
+def test_a_url_of_a_pipe_or_a_device_is_refused(protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fsspec")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(InputError, match="no regular file"):
+            fetch(f"{protocol}://{path}")
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
 
 
 def test_a_link_to_a_trace_is_read_as_the_trace(tmp_path: Path) -> None:
