@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -33,6 +34,8 @@ QUICK_ROUNDS, QUICK_INPUTS = 5, 1_000_000
 """Surfaces of so many inputs are quick ones, and done first, in fewer rounds."""
 COVERAGE_ROUND, COVERAGE_INPUTS = 2, 10_000
 """The round after which the coverage-guided engine has its turn."""
+OURS = 70
+"""Exit code of a process in which something else than reading failed."""
 STILL_SECONDS = 300.0
 """Without a further input, a process hangs: where Python's own alarm does not reach it."""
 
@@ -93,8 +96,8 @@ def _tried(surface: Surface, engine: str, inputs: int, number: int) -> dict[str,
         total.update(tried=notebook.tried, accepted=notebook.accepted, faults=notebook.faults)
         grown_mib = max(grown_mib, notebook.grown_mib)
         notebook.path.unlink()
-        if told in ("SIGTERM", "SIGINT"):
-            sys.exit(f"ended from outside: {told}")
+        if told in ("SIGTERM", "SIGINT", f"exit {OURS}"):
+            sys.exit(f"ended from outside, or by a mistake of the fuzzing itself: {told}")
         if notebook.done:
             break
         deaths += 1
@@ -124,12 +127,12 @@ def _begun(surface: Surface, engine: str, inputs: int, seed: int, notebook: Note
     pid = os.fork()
     if pid:
         return pid
-    code = 1
+    code = OURS
     try:
         by_grammar(surface, inputs, seed, notebook, FAULTS)
         code = 0
-    except BaseException as error:
-        print(f"{surface.name}: {error!r}", flush=True)
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
 

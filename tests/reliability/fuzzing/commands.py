@@ -130,7 +130,7 @@ def _tame(words: list[str]) -> list[str]:
     if {"sweep", "search"} & set(kept):
         kept = [word for word in kept if not word.startswith("--w") and word != "--scheduler"] + ["--workers", "1"]
     if "record" in kept:  # its sizes are what a training takes: none of the odd ones is small
-        kept = [word for word in kept if not (word.isdigit() and int(word) > 4)]
+        kept = [word for word in kept if not (word.isdecimal() and (len(word) > 1 or int(word) > 4))]
     return kept
 
 
