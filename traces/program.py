@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import click
@@ -14,6 +17,17 @@ from traces.errors import InputError
 
 OBJECTS_BEFORE_COLLECTION = 500_000
 """Python looks for garbage cycles after 700 new objects; imports and a replay make many that all stay."""
+
+
+@contextmanager
+def impossible_names_told() -> Iterator[None]:
+    """A name that no file can have (too long, links in a circle) is the user's mistake, whatever meets it first."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise
+        raise InputError.of(str(error.filename), str(error.strerror), "a name that a file can have") from None
 
 
 def run(command: click.Command, program: str) -> NoReturn:
@@ -27,7 +41,8 @@ def run(command: click.Command, program: str) -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a file's name may be no text
     try:
-        command.main(prog_name=program)
+        with impossible_names_told():
+            command.main(prog_name=program)
     except InputError as error:
         for problem in error.problems:
             click.echo(f"error: {problem}", err=True)

@@ -91,7 +91,7 @@ def find_file(name_or_path: str | os.PathLike[str], folder: str, names: Sequence
             raise InputError.of(given, "no such file", f"a {noun} file or one of {', '.join(names)}", hint)
         return path
     found = f"no shipped {noun} of this name"
-    hint = f"write ./{given} for the file" if given and "\0" not in given and path.is_file() else ""
+    hint = f"write ./{given} for the file" if given and os.path.isfile(given) else ""  # noqa: PTH113  (a `Path` raises)
     raise InputError.of(repr(given), found, f"a file, or one of {', '.join(names)}", hint or nearest(given, names))
 
 

@@ -184,6 +184,29 @@ def test_a_file_whose_name_is_no_text_is_worked_on_in_every_locale(line: str, tm
     assert (told.returncode, told.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize(
+    "line", ["validate L", "import inf --out L", "simulate --arch L --trace L", "record char-lm --out L"]
+)
+def test_an_endless_name_on_a_command_line_exits_with_2(line: str, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", "from simulator.cli import main; main()", *line.replace("L", "9" * 5000).split()]
+    told = subprocess.run(words, capture_output=True, cwd=tmp_path, check=False)
+    assert told.returncode == 2
+    assert b"Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize("option", ["--out", "--plots"])
+def test_a_trace_that_turns_out_damaged_leaves_no_folder_for_results(option: str, tmp_path: Path) -> None:
+    header, members = plain_trace.small_trace()
+    members["steps/000120/lstm0/gate_gradient"][0, 0, -1] |= 1 << 7
+    path = plain_trace.save(tmp_path / "run.npz", header, members)
+    words = ["simulate", "--arch", "dense", "--trace", str(path), option, str(tmp_path / "new" / "results")]
+    assert isinstance(CliRunner().invoke(skipstone, words).exception, InputError)
+    assert list(tmp_path.iterdir()) == [path]
+    (tmp_path / "old").mkdir()
+    CliRunner().invoke(skipstone, [*words[:-1], str(tmp_path / "old")])
+    assert (tmp_path / "old").is_dir()
+
+
 def test_every_command_refuses_an_option_that_it_has_not() -> None:
     for name in skipstone.list_commands(click.Context(skipstone)):
         assert CliRunner().invoke(skipstone, [name, "--no-such-option"]).exit_code == 2, name

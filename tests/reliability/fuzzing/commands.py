@@ -25,6 +25,7 @@ from reliability.fuzzing.surface import Surface
 from simulator.cli import COMMANDS, skipstone
 from traces import DenseLayer, synthetic_trace
 from traces.errors import InputError
+from traces.program import impossible_names_told
 
 SEPARATOR = b"\0"
 """Between the words of a command line: no program can be given one inside a word."""
@@ -213,7 +214,7 @@ def _take_line(data: bytes) -> None:
     here = os.getcwd()  # noqa: PTH109
     os.chdir(folder.path)
     try:
-        with _streams():
+        with _streams(), impossible_names_told():
             skipstone.main(args=words, prog_name="skipstone", standalone_mode=False)
     except (InputError, click.UsageError) as error:
         refused = error
