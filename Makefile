@@ -80,6 +80,13 @@ SWEEPS ?= 8
 soak: $(VENV)/installed-dev
 	$(ONE_THREAD) PYTHONPATH=tests nice $(BIN)/python -m reliability.load $(POINTS) $(STEPS) $(SWEEPS)
 
+# Millions of inputs on everything that is read. A run that was ended goes on where it was: build/fuzz/. FUZZ="--minutes 30"
+# begins nothing after half an hour, --scale 0.1 tries a tenth, --only traces those surfaces alone.
+FUZZ ?=
+.PHONY: fuzz
+fuzz: $(VENV)/installed-fuzz
+	$(ONE_THREAD) PYTHONPATH=tests nice $(BIN)/python -m reliability.fuzzing $(FUZZ)
+
 # The site in build/docs/html, and every warning an error; all pages anew (-E), since most are written from the code. In an environment of its own: Sphinx is no small thing.
 docs: $(DOCS_VENV)/installed-docs
 	SKIPSTONE_DOCS_EXECUTE=$(EXECUTE) $(ONE_THREAD) $(DOCS_VENV)/bin/python -m sphinx -c docs -W --keep-going -q -E \
@@ -117,6 +124,11 @@ $(VENV)/installed-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	$(COMPILED)
 	touch $@ $(VENV)/installed
+
+# Where atheris cannot be had, grammars alone find what there is.
+$(VENV)/installed-fuzz: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[fuzz]" || echo "no atheris: grammars alone"
+	touch $@
 
 $(TORCH_VENV)/installed-torch: pyproject.toml
 	$(PYTHON) -m venv $(TORCH_VENV)

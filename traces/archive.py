@@ -29,6 +29,8 @@ from traces.errors import InputError, nearest
 Array = npt.NDArray[Any]
 
 SUFFIX = ".npy"
+LARGEST_MEMBER_BYTES = 2**32 - 1
+"""Of a member, unpacked: so much memory may a step's mask take, and a file a thousandth of that size may ask for it."""
 _MAGIC = b"\x93NUMPY"
 _LARGEST_NPY_HEADER = 10_000  # numpy's own limit
 # Everything that zipfile, zlib and struct were seen to raise on damaged archives.
@@ -159,6 +161,10 @@ class ArchiveReader:
                 if info.file_size != declared:
                     text = f"a member of {info.file_size} bytes"
                     raise InputError.of(where, text, f"{declared} bytes for {dtype} {found}")
+                if declared > LARGEST_MEMBER_BYTES:
+                    raise InputError.of(
+                        where, f"{declared} bytes", f"at most {LARGEST_MEMBER_BYTES}, as is ever written"
+                    )
                 data = stream.read(items * dtype.itemsize)
                 stream.read(1)  # reaching the end is what makes zipfile compare the CRC
         except _DAMAGE as error:

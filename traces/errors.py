@@ -29,7 +29,7 @@ class Problem:
 
     def __str__(self) -> str:
         hint = f" (hint: {self.hint})" if self.hint else ""
-        return f"{self.where}: found {self.found}; expected {self.expected}{hint}"
+        return _on_one_line(f"{self.where}: found {self.found}; expected {self.expected}{hint}")
 
 
 class InputError(Exception):
@@ -49,6 +49,13 @@ class InputError(Exception):
     def of(cls, where: str, found: str, expected: str, hint: str = "") -> InputError:
         """Make an error of a single problem."""
         return cls(Problem(where, found, expected, hint))
+
+
+def _on_one_line(text: str) -> str:
+    """Write what is not printable as Python would, so that a key or a name of a stranger's file steers no terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import re
 import struct
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -22,6 +24,7 @@ import numpy.typing as npt
 
 from traces.bitmask import BitMask, Bools, packed_bytes
 from traces.errors import InputError, nearest
+from traces.regular_files import in_place_of_file
 from traces.whole_file import replacing
 
 Array = npt.NDArray[Any]
@@ -31,9 +34,9 @@ LARGEST_ELEMENTS = 2**33
 """Largest matrix that is read: 1 GiB as a packed mask. A small sparse file may state any size."""
 
 _ROWS_AT_ONCE_ELEMENTS = 2**24
+_TEXT_AT_ONCE_BYTES = 2**20
 _NUMBERS = "biufc"
-# What numpy, scipy, zipfile and zlib were seen to raise on damaged or foreign files.
-_DAMAGE = (
+DAMAGE = (
     ValueError,
     TypeError,
     OSError,
@@ -46,9 +49,17 @@ _DAMAGE = (
     RuntimeError,
     SyntaxError,
     struct.error,
+    tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )
+"""What numpy, scipy, zipfile and zlib were seen to raise on damaged or foreign files."""
+
+
+_NUMBER = rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf(?:inity)?)"
+_INDICES = rb"[0-9]{1,18}[ \t]+[0-9]{1,18}"
+_VALUES = {"pattern": 0, "integer": 1, "unsigned-integer": 1, "real": 1, "double": 1, "complex": 2}
+"""Numbers of an element in a Matrix Market file, by its field."""
 
 
 def read_mask(path: Path) -> BitMask:
@@ -81,7 +92,7 @@ def read_mask(path: Path) -> BitMask:
     sparse = _read_market(path) if path.suffix == ".mtx" else _read_sparse(path)
     if sparse.dtype.kind not in _NUMBERS:
         raise InputError.of(str(path), f"dtype {sparse.dtype}", "numbers or truth values")
-    return _packed(path, sparse.shape, lambda i, j: sparse[i:j].toarray() != 0)
+    return _packed_sparse(sparse)
 
 
 def write_mask(path: Path, mask: Bools) -> Path:
@@ -125,7 +136,7 @@ def read_npy(path: Path) -> Array:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # arrays written by Python 2 are as good as others
             array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         found = f"an .npy file that cannot be read ({_first_line(error)})"
         raise InputError.of(str(path), found, "an intact array of numbers") from None
     if array.dtype.kind not in _NUMBERS:
@@ -140,7 +151,7 @@ def check_size(path: Path, shape: tuple[int, ...]) -> None:
     rows, columns = shape
     if not rows or not columns:
         raise InputError.of(str(path), f"an empty matrix, {rows} x {columns}", "at least one row and one column")
-    if rows * columns > LARGEST_ELEMENTS:
+    if rows * packed_bytes(columns) * 8 > LARGEST_ELEMENTS:
         found = f"a matrix of {rows} x {columns}"
         raise InputError.of(str(path), found, f"at most {LARGEST_ELEMENTS} elements")
 
@@ -167,6 +178,8 @@ def write_whole(path: Path, data: bytes) -> Path:
     InputError
         Where it cannot be written; then nothing was changed.
     """
+    if found := in_place_of_file(path):  # a rename would put the file in a device's place
+        raise InputError.of(str(path), f"{found}, which cannot be written", "a file, or nothing, in a folder")
     try:
         with replacing(path) as file:
             file.write(data)
@@ -184,16 +197,28 @@ def _packed(path: Path, shape: tuple[int, ...], rows_of: Callable[[int, int], Bo
     try:
         for first in range(0, rows, height):
             packed[0, first : first + height] = np.packbits(rows_of(first, first + height), axis=1, bitorder="little")
-    except _DAMAGE as error:  # a file that became shorter, or a disk that fails
+    except DAMAGE as error:  # a file that became shorter, or a disk that fails
         raise InputError.of(str(path), f"data that cannot be read ({_first_line(error)})", "an intact file") from None
     return BitMask(packed, columns)
 
 
+def _packed_sparse(matrix: Any) -> BitMask:
+    """Pack the mask of a matrix in COO form: with no more memory than its file and its packed mask, whatever shape."""
+    rows, columns = matrix.shape
+    width = packed_bytes(columns)
+    packed = np.zeros(rows * width, np.uint8)
+    matrix.sum_duplicates()
+    kept = matrix.data != 0
+    row, column = (np.asarray(index[kept], np.int64) for index in (matrix.row, matrix.col))
+    np.bitwise_or.at(packed, row * width + (column >> 3), (1 << (column & 7)).astype(np.uint8))
+    return BitMask(packed.reshape(1, rows, width), columns)
+
+
 def _read_market(path: Path) -> Any:
-    """Read a Matrix Market file as a sparse matrix by rows; its stated sizes are checked before anything is read."""
+    """Read a Matrix Market file as a COO matrix; its stated sizes are checked before anything is read."""
     market = _scipy("io", path)
     try:
-        rows, columns, entries, layout, *_ = market.mminfo(str(path))
+        rows, columns, entries, layout, field, _ = market.mminfo(str(path))
         check_size(path, (rows, columns))
         # An entry's line has two numbers at least, so a short file cannot claim many. (A dense file has a number for
         # each element, or where it is symmetric for a little more than half of them.)
@@ -201,14 +226,31 @@ def _read_market(path: Path) -> Any:
         if entries * shortest_bytes > path.stat().st_size + shortest_bytes:
             found = f"a file of {path.stat().st_size} bytes that states {entries} entries"
             raise InputError.of(str(path), found, "an intact Matrix Market file")
-        return _scipy("sparse", path).csr_matrix(market.mmread(str(path)))
-    except _DAMAGE as error:
+        _check_lines(path, layout, field)
+        return _scipy("sparse", path).coo_matrix(market.mmread(str(path)))
+    except DAMAGE as error:
         found = f"a Matrix Market file that cannot be read ({_first_line(error)})"
         raise InputError.of(str(path), found, "an intact Matrix Market file (.mtx)") from None
 
 
+def _check_lines(path: Path, layout: str, field: str) -> None:
+    """Check the text of the elements, for scipy 1.17 ends the process at some lines that are no numbers."""
+    parts = [_NUMBER] * _VALUES[field] if layout == "array" else [_INDICES, *[_NUMBER] * _VALUES[field]]
+    line = rb"[ \t]*+(?:" + rb"[ \t]+".join(parts) + rb")?"
+    lines = re.compile(rb"(?:" + line + rb"[ \t]*+\r?\n)*+(?:" + line + rb")?", re.IGNORECASE)
+    with path.open("rb") as file:
+        sizes = next((text for text in file if text.strip() and not text.startswith(b"%")), b"")
+        if b"\0" in sizes:
+            raise ValueError("a NUL in the line of sizes")
+        first = file.tell()
+        while text := b"".join(file.readlines(_TEXT_AT_ONCE_BYTES)):
+            if not lines.fullmatch(text):
+                raise ValueError(f"a line after byte {first} that is not {' '.join(['a number'] * len(parts))}")
+            first = file.tell()
+
+
 def _read_sparse(path: Path) -> Any:
-    """Read a file of `scipy.sparse.save_npz` as a sparse matrix by rows, its indices checked."""
+    """Read a file of `scipy.sparse.save_npz` as a COO matrix, its indices checked."""
     sparse = _scipy("sparse", path)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -226,8 +268,11 @@ def _read_sparse(path: Path) -> Any:
         check_size(path, matrix.shape)
         if hasattr(matrix, "check_format"):
             matrix.check_format(full_check=True)
-        return sparse.csr_matrix(matrix)
-    except _DAMAGE as error:
+        starts = getattr(matrix, "indptr", np.zeros(0))
+        if (starts[1:] < starts[:-1]).any():  # not seen by scipy where the last one is 0; it would end the process
+            raise ValueError("an index pointer that falls")
+        return sparse.coo_matrix(matrix)
+    except DAMAGE as error:
         found = f"an .npz file that cannot be read ({_first_line(error)})"
         raise InputError.of(str(path), found, "a matrix saved by scipy.sparse.save_npz") from None
 

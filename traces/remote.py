@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from traces.errors import InputError
+from traces.regular_files import in_place_of_file
 from traces.whole_file import hidden_file
 
 CHUNK_BYTES = 1 << 20
@@ -104,6 +105,9 @@ def matches(pattern: str) -> list[str]:
 def _copy(url: str, to: IO[bytes]) -> str:
     """Copy what is at a URL; give its SHA-256."""
     files = _fsspec(url)
+    protocol, _, path = url.partition("://")
+    if protocol in ("file", "local") and (place := in_place_of_file(path)):
+        raise InputError.of(url, place, EXPECTED)
     digest = hashlib.sha256()
     try:
         with files.open(url, "rb") as source:

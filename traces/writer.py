@@ -31,6 +31,7 @@ from traces.bitmask import BitMask
 from traces.errors import InputError, Problem, nearest
 from traces.header import Header, check_header, encode_header, plain, refuse, valid_steps
 from traces.records import Floats, Step, make_record, member_name, read_header, read_step
+from traces.regular_files import in_place_of_file
 from traces.schema import FORMAT, VERSION, entry_problems, training_problems
 from traces.version import __version__
 from traces.whole_file import sync_folder
@@ -331,7 +332,10 @@ def _lock(partial: Path, path: Path) -> IO[bytes]:
         with _writing(path):
             if path.is_dir():
                 raise InputError.of(str(path), "a directory", "the name of a trace file (.npz)")
-            file = os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "w+b")
+            if found := in_place_of_file(path):  # a rename would put the trace in a device's place
+                raise InputError.of(str(path), found, "the name of a trace file (.npz)")
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW  # a stranger's link leads nowhere
+            file = os.fdopen(os.open(partial, flags, 0o666), "w+b")
         try:
             # The lock ends with its process, however that ends, so a leftover file never blocks a writer.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

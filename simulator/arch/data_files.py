@@ -11,6 +11,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from simulator.arch.document import Document, read_document
+from simulator.arch.locate import may_be_there
 from simulator.arch.parts import Part
 from simulator.arch.problems import problems_of
 from simulator.arch.yaml_loader import find_file, is_path, not_a_mapping
@@ -48,7 +49,7 @@ def read_data_file(
     chosen: str | os.PathLike[str] = name_or_path
     if relative_to is not None and is_path(name_or_path):
         beside = Path(relative_to) / name_or_path
-        if "\0" not in str(beside) and beside.exists():
+        if "\0" not in str(beside) and may_be_there(beside):
             chosen = beside
     path = find_file(chosen, folder, names, noun)
     source = os.fspath(chosen) if is_path(chosen) else f"arch_configs/{folder}/{path.name}"

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from traces.errors import InputError, Problem
+from traces.regular_files import in_place_of_file
 
 Key = str | int
 KeyPath = tuple[Key, ...]
@@ -93,8 +94,8 @@ def read_document(path: Path, source: str | None = None) -> Document:
     name = source or str(path)
     expected = "a YAML file"
     try:
-        if path.is_dir():
-            raise InputError.of(name, "a folder", expected)
+        if found := in_place_of_file(path):
+            raise InputError.of(name, found, expected)
         with path.open("rb") as file:
             raw = file.read(LONGEST_BYTES + 1)
     except FileNotFoundError:

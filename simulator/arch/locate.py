@@ -25,6 +25,14 @@ def config_root() -> Path:
     raise FileNotFoundError(f"arch_configs is neither in {package} nor beside it: reinstall skipstone")
 
 
+def may_be_there(path: Path) -> bool:
+    """Whether something stands at a path, or whoever opens it shall tell why that cannot be known (a name too long)."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
+
+
 def arch_names() -> list[str]:
     """List the shipped machines by file name, sorted."""
     return sorted(path.stem for path in (config_root() / "machines").glob("*.yaml"))

@@ -7,12 +7,11 @@ description, because what runs on it was pruned for it.
 from __future__ import annotations
 
 import hashlib
-import zipfile
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from simulator.arch.problems import wrong
 from traces.errors import InputError, nearest
+from traces.matrix_files import DAMAGE
+from traces.regular_files import in_place_of_file
 
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
@@ -105,6 +106,8 @@ class Weights(BaseModel):
         if self.file is None:
             return ""
         path, _ = self._state(self.file, folder)
+        if found := in_place_of_file(path):
+            raise InputError.of(f"weights.file {path}", found, EXPECTED)
         try:
             with path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
@@ -117,12 +120,13 @@ class Weights(BaseModel):
         path = Path(file) if folder is None else folder / file
         try:
             return path, path.stat().st_mtime_ns
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             raise _unreadable(path, error) from None
 
 
-def _unreadable(path: Path, error: OSError) -> InputError:
-    return InputError.of(f"weights.file {path}", error.strerror or str(error), EXPECTED)
+def _unreadable(path: Path, error: OSError | ValueError) -> InputError:
+    found = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return InputError.of(f"weights.file {path}", found, EXPECTED)
 
 
 @dataclass(frozen=True)
@@ -147,29 +151,52 @@ class _Stored:
     changed_ns: int
 
     def mask(self, shape: tuple[int, int]) -> Bools:
-        array = self._array()
+        array = self._array(shape)
         where = f"weights.file {self.path}: {self.name}"
-        if array.shape != shape:
-            raise InputError.of(where, f"shape {array.shape}", f"shape {shape}, positions x columns")
         if array.dtype.kind not in "biuf":
             raise InputError.of(where, f"dtype {array.dtype}", "bools or numbers, of which the non-zero ones are kept")
         return np.asarray(array != 0)
 
-    def _array(self) -> npt.NDArray[Any]:
-        where = f"weights.file {self.path}"
+    def _array(self, shape: tuple[int, int]) -> npt.NDArray[Any]:
+        """Read the array, once its file says that it has this shape: a small file may state any."""
+        if found := in_place_of_file(self.path):
+            raise InputError.of(f"weights.file {self.path}", found, EXPECTED)
         try:
             with self.path.open("rb") as file:
+                if file.read(6) == b"\x93NUMPY":
+                    self._check(_stated_shape(file), shape)
+                    file.seek(0)
+                    return np.asarray(np.load(file, allow_pickle=False))
+                file.seek(0)
                 loaded = np.load(file, allow_pickle=False)
-                if isinstance(loaded, np.ndarray):
-                    return loaded
                 names = list(loaded.files)
                 if self.name in names:
+                    member = f"{self.name}.npy"
+                    with loaded.zip.open(member if member in loaded.zip.namelist() else self.name) as stream:
+                        stream.read(6)
+                        self._check(_stated_shape(stream), shape)
                     return np.asarray(loaded[self.name])
-        except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-            raise InputError.of(where, str(error).partition("\n")[0], EXPECTED) from None
+        except DAMAGE as error:
+            where, found = f"weights.file {self.path}", str(error).partition("\n")[0] or type(error).__name__
+            raise InputError.of(where, found, EXPECTED) from None
         there = ", ".join(names) or "none"
         hint = nearest(self.name, names) or "an array of ones says that no weight of this matrix is zero"
-        raise InputError.of(where, f"no array {self.name!r} among {there}", f"an array {self.name!r}", hint)
+        where, found = f"weights.file {self.path}", f"no array {self.name!r} among {there}"
+        raise InputError.of(where, found, f"an array {self.name!r}", hint)
+
+    def _check(self, found: tuple[int, ...], shape: tuple[int, int]) -> None:
+        if found != shape:
+            where = f"weights.file {self.path}: {self.name}"
+            raise InputError.of(where, f"shape {found}"[:60], f"shape {shape}, positions x columns")
+
+
+def _stated_shape(stream: IO[bytes]) -> tuple[int, ...]:
+    """Read which shape an .npy file says that it has, from behind its first six bytes."""
+    read = np.lib.format.read_array_header_1_0 if stream.read(2) == b"\x01\x00" else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    if dtype.hasobject:
+        raise ValueError("pickled Python objects, which are never loaded")
+    return shape
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simulator.arch.document import Document, KeyPath, read_document
-from simulator.arch.locate import arch_names, config_root
+from simulator.arch.locate import arch_names, config_root, may_be_there
 from simulator.arch.overrides import Override, apply_overrides, parse_override
 from simulator.arch.schema import Architecture
 from traces.errors import InputError, Problem, nearest
@@ -86,12 +86,12 @@ def find_file(name_or_path: str | os.PathLike[str], folder: str, names: Sequence
         return config_root() / folder / f"{given}.yaml"
     path = Path(given)
     if is_path(name_or_path):
-        if "\0" not in given and not path.exists():
+        if "\0" not in given and not may_be_there(path):
             hint = nearest(path.stem, names).replace("did you mean", f"is the shipped {noun} meant,")
             raise InputError.of(given, "no such file", f"a {noun} file or one of {', '.join(names)}", hint)
         return path
     found = f"no shipped {noun} of this name"
-    hint = f"write ./{given} for the file" if given and "\0" not in given and path.is_file() else ""
+    hint = f"write ./{given} for the file" if given and os.path.isfile(given) else ""  # noqa: PTH113  (a `Path` raises)
     raise InputError.of(repr(given), found, f"a file, or one of {', '.join(names)}", hint or nearest(given, names))
 
 

@@ -152,7 +152,7 @@ def simulate(
     Results go to stdout, progress and notes to stderr. Exit codes: 0 done, 2 the input is at fault, 1 a bug.
     """
     from simulator.commands.waves import find_pass, write_pass
-    from simulator.report.files import check_writable, make_folder
+    from simulator.report.files import check_writable, folders_for_results
     from simulator.run import simulate as replay
 
     window = _window(timeline, cycle_range)
@@ -162,9 +162,8 @@ def simulate(
         raise InputError.of("--plots-format", "no --plots", "a folder to write plots into: --plots DIR")
     arch, trace, steps = read_inputs(machine, overrides, trace_file, step_range)
     # What could not be written is told before the run, not after it.
-    for results in (folder, plots_folder):
-        if results is not None:
-            make_folder(results)  # first, for the others may go into it
+    folders = [results for results in (folder, plots_folder) if results is not None]
+    click.get_current_context().with_resource(folders_for_results(folders))  # first, for the others may go into them
     for file in (timeline, waves, page):
         if file is not None:
             check_writable(file)
@@ -342,7 +341,7 @@ def print_text(text: str) -> None:
         return
     stream = sys.stdout.buffer
     try:
-        stream.write(text.encode())
+        stream.write(text.encode(errors="backslashreplace"))  # a file's name may be no text
         stream.flush()
     except OSError as error:
         # Python flushes stdout once more at its end; what is left then goes nowhere instead of failing again.

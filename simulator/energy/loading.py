@@ -10,7 +10,7 @@ from typing import Any
 
 from simulator.arch.data_files import checked, read_data_file
 from simulator.arch.document import Document
-from simulator.arch.locate import config_root, energy_table_names
+from simulator.arch.locate import config_root, energy_table_names, may_be_there
 from simulator.energy.rows import SramFile
 from simulator.energy.skip_logic import read_skip_logic
 from simulator.energy.sram import SramRow, read_sram_csv
@@ -83,7 +83,7 @@ def _rows(wanted: SramFile | None, folder: Path) -> tuple[SramRow, ...]:
 def _file(name: str, folder: Path) -> Path:
     """Find a file beside the table; a table of one's own may use a shipped one without a copy of it."""
     places = (folder / name, config_root() / "energy" / name)
-    return next((place for place in places if place.exists()), places[0])
+    return next((place for place in places if may_be_there(place)), places[0])
 
 
 def _unknown_sources(document: Document) -> list[Problem]:

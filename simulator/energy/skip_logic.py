@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from simulator.energy.sram import read_table_text
 from traces.errors import InputError, Problem
 
 COLUMNS = (
@@ -35,7 +36,7 @@ COLUMNS = (
     "overhead_percent",
 )
 Numbers = npt.NDArray[np.float64]
-_ADDER = re.compile(r"#\s*int32_adder\s*=\s*(\d+)\s*$")
+_ADDER = re.compile(r"#\s*int32_adder\s*=\s*([0-9]{1,9})\s*$")
 
 
 @dataclass(frozen=True)
@@ -175,11 +176,7 @@ def read_skip_logic(path: Path) -> SkipLogic:
         If the file cannot be read, its columns differ, the adder is missing, or a value is no number.
     """
     name = str(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "bytes that are no UTF-8 text"
-        raise InputError.of(name, str(reason), "a CSV file of the skip logic's transistors") from None
+    text = read_table_text(path, "a CSV file of the skip logic's transistors")
     numbered = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line]
     adders = [int(match[1]) for _, line in numbered if (match := _ADDER.match(line))]
     lines = [(n, line) for n, line in numbered if not line.startswith("#")]

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from simulator.arch.parts import Part
 from traces.errors import InputError, Problem
+from traces.regular_files import in_place_of_file
 
 COLUMNS = (
     "technology_nm",
@@ -25,9 +26,10 @@ COLUMNS = (
     "area_mm2",
     "leakage_mw",
 )
+LONGEST_LINE = 1000
 CSV_BITS = 64
 """Width of the port that the rows of a CSV file are for, where no remark ``# port_bits = N`` says another."""
-_REMARK = re.compile(r"#\s*(port_bits|banks)\s*=\s*(\d+)\s*$")
+_REMARK = re.compile(r"#\s*(port_bits|banks)\s*=\s*([0-9]{1,9})\s*$")
 
 PORT_WIDTHS: dict[int, tuple[float, float]] = {
     8: (0.43744, 0.34534),
@@ -70,11 +72,7 @@ def read_sram_csv(path: Path, technology_nm: float, source: str, verified: bool)
         If the file cannot be read, its columns differ, a value is no number, or the technology has no rows.
     """
     name = str(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "bytes that are no UTF-8 text"
-        raise InputError.of(name, str(reason), "a CSV file of SRAM energies") from None
+    text = read_table_text(path, "a CSV file of SRAM energies")
     said = {match[1]: int(match[2]) for line in text.splitlines() if (match := _REMARK.match(line))}
     bits, banks = said.get("port_bits", CSV_BITS), said.get("banks", 1)
     if min(bits, banks) < 1:
@@ -109,6 +107,22 @@ def read_sram_csv(path: Path, technology_nm: float, source: str, verified: bool)
     if len(set(sizes)) < len(sizes):
         raise InputError.of(name, f"two rows of one capacity at {technology_nm:g} nm", "one row for each capacity")
     return tuple(sorted(rows, key=lambda row: row.capacity_kib))
+
+
+def read_table_text(path: Path, expected: str) -> str:
+    """Read the text of a CSV file that an energy table names; `InputError` where it cannot be read."""
+    if found := in_place_of_file(path):
+        raise InputError.of(str(path), found, expected)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError.of(str(path), "bytes that are no UTF-8 text", expected) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        found = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise InputError.of(str(path), found, expected) from None
+    if max(map(len, text.splitlines()), default=0) > LONGEST_LINE:
+        raise InputError.of(str(path), f"a line of more than {LONGEST_LINE} characters", expected)
+    return text
 
 
 def _numbers(cells: list[str]) -> dict[str, float] | None:

@@ -206,6 +206,8 @@ def _range(data: Mapping[str, Any], say: Place) -> tuple[Number, ...]:
             break
         if len(values) == MOST_VALUES:
             raise InputError.of(say((), False), f"more than {MOST_VALUES} values", "fewer", f"a larger {kind[0]}")
+        if values and value == values[-1]:
+            raise InputError.of(say((kind[0],), False), f"{value} twice", "each value once", f"a larger {kind[0]}")
         values.append(value)
     return tuple(values)
 

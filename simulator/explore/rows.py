@@ -12,6 +12,7 @@ from pathlib import Path
 from simulator.explore.evaluate import NOT_EVALUATED, Row
 from simulator.explore.table import IDENTITY, RECORDED, columns, pyarrow_modules
 from traces.errors import InputError, Problem, nearest
+from traces.regular_files import in_place_of_file
 
 TextRow = dict[str, str]
 TEXTS = {*IDENTITY, *RECORDED, "error"} - {"steps_replayed"}
@@ -145,6 +146,8 @@ def read_table(path: str | os.PathLike[str]) -> ResultTable:
     source = os.fspath(path)
     if "\0" in source:
         raise InputError.of(repr(source), "a name with a NUL", EXPECTED)
+    if found := in_place_of_file(source):
+        raise InputError.of(source, found, EXPECTED)
     read = _of_parquet if source.lower().endswith(PARQUET) else _of_csv
     header, rows, places = read(source)
     valid = [i for i, row in enumerate(rows) if row.get("status") not in NOT_EVALUATED]

@@ -13,6 +13,7 @@ import hashlib
 import inspect
 import json
 import os
+import sys
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -192,12 +193,29 @@ def _locked(file: BinaryIO, byte: int) -> bool:
     return True
 
 
-_NOT_AN_OUTCOME = (ValueError, KeyError, TypeError, AttributeError)
+_NOT_AN_OUTCOME = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 def _outcome(line: bytes) -> tuple[str, Cells]:
-    outcome = json.loads(line)
-    return str(outcome.pop("key")), outcome
+    outcome = _LINES.decode(line.decode())
+    key = str(outcome.pop("key"))
+    if not all(map(_is_cell, outcome.values())):
+        raise ValueError
+    return key, outcome
+
+
+def _is_cell(value: object) -> bool:
+    """Whether a value can be one of a row: a text, nothing, or a number that is finite."""
+    return (
+        value is None or isinstance(value, str) or (isinstance(value, int | float) and abs(value) <= sys.float_info.max)
+    )
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word}, which is no number")
+
+
+_LINES = json.JSONDecoder(parse_constant=_no_number)
 
 
 def code_digest(mechanisms: Iterable[type[Mechanism]] = ()) -> str:

@@ -12,6 +12,7 @@ from simulator.explore.rows import PARQUET, ResultTable, TextRow, number, read_t
 from simulator.report.result import SCHEMA_VERSION
 from simulator.workload import Phase
 from traces.errors import InputError, nearest
+from traces.regular_files import in_place_of_file
 
 Number = int | float
 EXPECTED = "a report.json of `simulate --out`, or RESULTS.csv:KEY (or .parquet), a row of `skipstone sweep`"
@@ -118,6 +119,8 @@ def _cell(table: ResultTable, row: TextRow, place: int, name: str) -> Number:
 
 
 def _read_json(text: str) -> Any:
+    if found := in_place_of_file(text):
+        raise InputError.of(text, found, EXPECTED)
     try:
         return json.loads(Path(text).read_text(encoding="utf-8"))
     except OSError as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from traces.errors import InputError
@@ -83,6 +84,20 @@ def make_folder(path: PathLike) -> Path:
     if not os.access(folder, os.W_OK):
         raise InputError.of(_said(path), "a folder without the right to write", expected)
     return folder
+
+
+@contextmanager
+def folders_for_results(paths: Iterable[PathLike]) -> Iterator[None]:
+    """Make folders for results as `make_folder` does; of those that are still empty at the end, none is left."""
+    new = {one for path in paths for one in (Path(path), *Path(path).parents) if not os.path.exists(one)}  # noqa: PTH110
+    try:
+        for path in paths:
+            make_folder(path)
+        yield
+    finally:
+        for one in sorted(new, key=lambda folder: -len(folder.parts)):
+            with suppress(OSError, ValueError):
+                one.rmdir()
 
 
 def _target(path: PathLike) -> Path:

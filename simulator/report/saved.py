@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from simulator.arch.problems import problems_of
 from simulator.report.result import SCHEMA_VERSION, Report
 from traces.errors import InputError
+from traces.regular_files import in_place_of_file
 
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e300, le=1e300)]
 Ends = Annotated[list[Number], Field(min_length=2, max_length=2)]
@@ -266,6 +267,8 @@ def read_report(path: str | os.PathLike[str]) -> SavedReport:
         If it cannot be read or is no report, with every problem.
     """
     source = os.fspath(path)
+    if found := in_place_of_file(path):
+        raise InputError.of(source, found, EXPECTED)
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:

@@ -64,6 +64,6 @@ class Results:
         try:
             row = json.loads(line)
             self.rows[str(row["key"])] = row
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             where, found = f"{self.path}:{number}", f"{line[:60]!r}"
             raise InputError.of(where, found, "a result: a JSON object with a key", "remove the line") from None

@@ -114,7 +114,7 @@ def read_image(path: Path, size: int) -> Pixels:
     try:
         with image_module.open(path) as file:
             image = file.convert("RGBA").resize((size, size), image_module.Resampling.BILINEAR)
-    except OSError as error:
+    except (OSError, ValueError, SyntaxError, MemoryError, image_module.DecompressionBombError) as error:
         raise InputError.of(str(path), f"an image that cannot be read ({error})", "a PNG or JPEG image") from None
     white = image_module.new("RGBA", image.size, "white")
     pixels = np.asarray(image_module.alpha_composite(white, image).convert("RGB"), np.uint8)
@@ -176,7 +176,7 @@ def _annotations(file: Path, paths: dict[str, Path]) -> list[Captioned]:
         for annotation in data["annotations"]:
             captions[annotation["image_id"]].append(" ".join(str(annotation["caption"]).lower().split()))
         missing = sorted(str(identity) for identity in captions.keys() - names.keys())
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         found = f"a file that cannot be read ({type(error).__name__}: {error})"
         expected = 'COCO\'s {"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}'
         raise InputError.of(str(file), found, expected) from None

@@ -7,6 +7,7 @@ or WikiText brings its own split.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 from traces.corpora.sources import file_in_package, installed, read_utf8
 from traces.errors import InputError, nearest
+from traces.regular_files import in_place_of_file
 
 VALID_SHARE_PERCENT = TEST_SHARE_PERCENT = 5
 """Validation and test share of a text that is split by position; the rest trains."""
@@ -97,9 +99,10 @@ def load(name: str) -> Corpus:
     if name in _LOADERS:
         return _LOADERS[name]()
     path = Path(name)
-    if path.is_dir():
+    place = in_place_of_file(path)
+    if place == "a folder":
         return _folder(path)
-    if not path.is_file():
+    if place or not os.path.isfile(name):  # noqa: PTH113  (a `Path` raises where a name is too long)
         expected = f"one of {', '.join(NAMES)}, or the path of a UTF-8 text file or a folder"
         raise InputError.of("corpus", repr(name), expected, nearest(name, NAMES))
     return _text_file(path)

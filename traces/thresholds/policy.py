@@ -11,6 +11,9 @@ from traces.errors import InputError, nearest
 from traces.thresholds.arrays import Floats, as_array, like, unchanged
 from traces.thresholds.values import WHERE, inside
 
+DEEPEST = 32
+"""Levels of a mapping, as of a machine's file: policies inside policies need a few."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -197,6 +200,8 @@ def from_mapping(mapping: Mapping[str, Any] | Policy | None) -> Policy:
     known = ", ".join(sorted(Policy.registered))
     if not isinstance(mapping, Mapping):
         raise InputError.of(WHERE, repr(mapping), f"a mapping with the key 'kind', one of {known}")
+    if _deeper(mapping, DEEPEST):
+        raise InputError.of(WHERE, f"more than {DEEPEST} levels of nesting", "a policy with few inside it")
     kind = mapping.get("kind")
     if not isinstance(kind, str) or kind not in Policy.registered:
         found = repr(kind) if "kind" in mapping else "nothing"
@@ -216,6 +221,17 @@ def from_mapping(mapping: Mapping[str, Any] | Policy | None) -> Policy:
         if required and key not in given:
             raise InputError.of(f"{WHERE} {key}", "nothing", f"this key, required by kind {kind!r}")
     return policy(**given)
+
+
+def _deeper(mapping: Mapping[str, Any], levels: int) -> bool:
+    """Whether mappings and lists stand inside each other beyond so many levels; without recursion."""
+    inner: list[Any] = [mapping]
+    for _ in range(levels):
+        held = [one.values() if isinstance(one, Mapping) else one for one in inner]
+        inner = [value for values in held for value in values if isinstance(value, Mapping | list | tuple)]
+        if not inner:
+            return False
+    return True
 
 
 def nested(name: str, value: Any) -> Policy:

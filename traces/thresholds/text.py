@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from traces.errors import InputError
+from traces.regular_files import in_place_of_file
 from traces.thresholds.policy import Policy, from_mapping
 from traces.thresholds.values import WHERE
 
@@ -45,6 +46,8 @@ def parse_policy(text: str) -> Policy:
 
 
 def _read(path: Path) -> str:
+    if found := in_place_of_file(path):
+        raise InputError.of(str(path), found, "a JSON file that can be read")
     try:
         with path.open("rb") as file:
             raw = file.read(LONGEST_BYTES + 1)

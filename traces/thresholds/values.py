@@ -73,4 +73,9 @@ def exactly_one(**given: Any) -> None:
 
 
 def _is_number(found: Any) -> bool:
-    return isinstance(found, (int, float)) and not isinstance(found, bool) and math.isfinite(found)
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        return False
+    try:
+        return math.isfinite(found)
+    except OverflowError:  # an integer beyond every float
+        return False
