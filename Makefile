@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TORCH_VENV ?= .venv-torch
 DOCS_VENV ?= .venv-docs
+MUTANTS_VENV ?= .venv-mutants
 # `make docs EXECUTE=cache` also runs the notebooks, for their outputs; those that have not changed are not run again.
 EXECUTE ?= off
 # What pip is to install as PyTorch: any build from 2.4 on will do, such as a CPU build that lies on the disk.
@@ -36,6 +37,13 @@ bench: $(TORCH_VENV)/installed-torch
 # RELIABILITY.md from what the long commands below found when they last ran.
 reliability: $(VENV)/installed-dev
 	PYTHONPATH=tests $(BIN)/python -m reliability
+
+# Changes the model's code, one place at a time, and counts what the tests notice: COUNT mutants of each file, which take two or
+# three seconds each, one that survives ten and more. FILES="simulator/energy/price.py ..." for some; outcomes stay in build/mutants/ while a source stays.
+COUNT ?= 10
+.PHONY: mutants
+mutants: $(MUTANTS_VENV)/installed-mutants
+	$(ONE_THREAD) PYTHONPATH=tests:. nice -n 19 $(MUTANTS_VENV)/bin/python -m reliability.mutation --count $(COUNT) $(FILES)
 
 # The site in build/docs/html, and every warning an error; all pages anew (-E), since most are written from the code. In an environment of its own: Sphinx is no small thing.
 docs: $(DOCS_VENV)/installed-docs
@@ -87,5 +95,10 @@ $(DOCS_VENV)/installed-docs: pyproject.toml
 	$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
 	touch $@
 
+$(MUTANTS_VENV)/installed-mutants: pyproject.toml
+	$(PYTHON) -m venv $(MUTANTS_VENV)
+	$(MUTANTS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,mutants]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(TORCH_VENV) $(DOCS_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TORCH_VENV) $(DOCS_VENV) $(MUTANTS_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

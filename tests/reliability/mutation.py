@@ -13,7 +13,7 @@ import json
 import math
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ PROMISE = Promise(
 PROMISES: tuple[Promise, ...] = (PROMISE,)
 
 ROOMS = ("skipping", "engine", "energy", "workload")
-FOLDERS = tuple(f"tests/{room}" for room in ("skipping", "engine", "energy", "workload", "mapping", "memory", "run"))
+FOLDERS = ("tests/reliability/test_frozen.py", *(f"tests/{room}" for room in (*ROOMS, "mapping", "memory", "run")))
 TESTS_OF_KERNELS = {
     "simulator/engine/kernels.py": ("tests/engine",),
     "simulator/engine/times.py": ("tests/engine",),
@@ -117,17 +117,33 @@ def _told(outcome: Outcome) -> str:
 
 
 def _usual(file: str) -> Usual:
-    """What the tests of a file do; kept until its source changes or a test does."""
+    """What the tests of a file do; kept, a file of tests at a time, until that changes."""
     uncompiled = uncompiled_for(file)
-    folders = TESTS_OF_KERNELS.get(file, FOLDERS)
     watched = {name: code for name, code in _watched().items() if name in uncompiled or name not in modules_of_kernels()}
-    sources = sorted(p for f in folders for p in ([ROOT / f] if f.endswith(".py") else (ROOT / f).rglob("*.py")))
-    told = [repr(sorted(uncompiled)), *(p.read_text(encoding="utf-8") for p in sources)]
-    path = KEPT / f"usual-{hashlib.sha256(''.join(told).encode()).hexdigest()[:16]}.json"
-    if not path.exists():
-        print(f"the tests of {file} against the source as it is: {' '.join(folders)}", flush=True)
-        write_text_atomically(path, json.dumps(asdict(usual(folders, watched, uncompiled))))
-    return Usual(**json.loads(path.read_text(encoding="utf-8")))
+    kept = {path: _kept_usual(path, uncompiled) for path in _test_files(TESTS_OF_KERNELS.get(file, FOLDERS))}
+    missing = [path for path, place in kept.items() if not place.exists()]
+    if missing:
+        print(f"against {file} as it is: {' '.join(missing)}", flush=True)
+        found = usual(missing, watched, uncompiled)
+        for path in missing:
+            mine = [test for test in found.seconds if test.partition("::")[0] == path]
+            ran = {test: found.functions[test] for test in mine}
+            write_text_atomically(kept[path], json.dumps(asdict(Usual({t: found.seconds[t] for t in mine}, ran))))
+    parts = [json.loads(place.read_text(encoding="utf-8")) for place in kept.values()]
+    return Usual(
+        {test: seconds for part in parts for test, seconds in part["seconds"].items()},
+        {test: functions for part in parts for test, functions in part["functions"].items()},
+    )
+
+
+def _test_files(folders: Iterable[str]) -> list[str]:
+    paths = (path for folder in folders for path in (sorted((ROOT / folder).glob("test_*.py")) or [ROOT / folder]))
+    return [path.relative_to(ROOT).as_posix() for path in paths]
+
+
+def _kept_usual(path: str, uncompiled: Collection[str]) -> Path:
+    told = repr(sorted(uncompiled)).encode() + (ROOT / path).read_bytes()
+    return KEPT / f"usual-{Path(path).stem}-{hashlib.sha256(told).hexdigest()[:16]}.json"
 
 
 def _watched() -> dict[str, Any]:

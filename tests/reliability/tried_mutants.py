@@ -24,6 +24,8 @@ from reliability.promises import ROOT
 
 WARM = ("numpy", "pydantic", "yaml", "simpy", "click", "rich", "pandas", "llvmlite.binding", "pytest", "hypothesis.extra.numpy")
 """What takes long to import and holds nothing of ours."""
+LOOKING = "tests/reliability/"
+"""Where the tests are that look at classes instead of running functions."""
 SLOWEST_TEST_SECONDS = 5.0
 LONGEST_SECONDS = 10.0
 """Of tests against one mutant, as long as they took against the source as it is."""
@@ -69,7 +71,10 @@ def usual(folders: Iterable[str], changed: Mapping[str, Any], uncompiled: Collec
 
 
 def chosen(usual: Usual, file: str, function: str) -> list[str]:
-    """Name the tests for a mutant: those that run its function, then those beside them, the quickest first."""
+    """Name the tests for a mutant: those that run its function, then those beside them, the quickest first.
+
+    A change outside of functions meets those that run any function of the file, after those that look at classes.
+    """
     place = f"{file}:{function}"
     if function == MODULE or not any(place in ran for ran in usual.functions.values()):
         running = {t for t, ran in usual.functions.items() if any(name.startswith(f"{file}:") for name in ran)}
@@ -78,7 +83,8 @@ def chosen(usual: Usual, file: str, function: str) -> list[str]:
     files = {test.partition("::")[0] for test in running}
     beside = {test for test in usual.seconds if test.partition("::")[0] in files} - running
     names, seconds = [], 0.0
-    for group in (running, beside):
+    looking = {test for test in usual.seconds if function == MODULE and test.startswith(LOOKING)}
+    for group in (looking, running - looking, beside - looking):
         for test in sorted(group, key=lambda test: usual.seconds[test]):
             seconds += usual.seconds[test]
             if seconds > LONGEST_SECONDS and names:
