@@ -35,7 +35,11 @@ PROMISE = Promise(
 PROMISES: tuple[Promise, ...] = (PROMISE,)
 
 ROOMS = ("skipping", "engine", "energy", "workload")
-FOLDERS = ("tests/reliability/test_frozen.py", *(f"tests/{room}" for room in (*ROOMS, "mapping", "memory", "run")))
+FOLDERS = (
+    "tests/reliability/test_frozen.py",
+    "tests/arch/test_shipped_machines.py",
+    *(f"tests/{room}" for room in (*ROOMS, "mapping", "memory", "run")),
+)
 TESTS_OF_KERNELS = {
     "simulator/engine/kernels.py": ("tests/engine",),
     "simulator/engine/times.py": ("tests/engine",),
