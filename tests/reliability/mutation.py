@@ -62,7 +62,7 @@ CONFIDENCE = 1.96
 def run(files: list[str], count: int, seed: int) -> tuple[list[tuple[Mutant, Outcome]], int]:
     """Try a sample of the mutants of each file; returns them, and how many places there are."""
     warm()
-    results, places = [], 0
+    results, places, why = [], 0, explained()
     for file in files:
         mutants, here = sample(file, count, seed)
         places += here
@@ -70,7 +70,7 @@ def run(files: list[str], count: int, seed: int) -> tuple[list[tuple[Mutant, Out
         tests = _usual(file)
         for mutant in mutants:
             outcome = known.get(mutant.key)
-            if outcome is None or outcome.noticed_by is None:
+            if outcome is None or (outcome.noticed_by is None and mutant.key not in why):
                 outcome = _try(mutant, tests)
                 known[mutant.key] = outcome
                 _remember(file, known)

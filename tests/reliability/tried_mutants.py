@@ -27,7 +27,7 @@ WARM = ("numpy", "pydantic", "yaml", "simpy", "click", "rich", "pandas", "llvmli
 LOOKING = ("tests/reliability/test_frozen.py", "tests/arch/test_shipped_machines.py::test_schema_file_is_fresh")
 """Tests that look at classes and their fields instead of running functions."""
 SLOWEST_TEST_SECONDS = 5.0
-LONGEST_SECONDS = 10.0
+LONGEST_SECONDS = 8.0
 """Of tests against one mutant, as long as they took against the source as it is."""
 PATIENCE = 10.0
 """A test that takes so many times as long as before, and two seconds, hangs: its mutant is noticed. All seconds are
@@ -183,8 +183,12 @@ def _run_watched(folders: list[str], changed: Mapping[str, Any], uncompiled: Col
             seen.clear()
             self.why = ""
             start = time.process_time()
-            signal.signal(signal.SIGPROF, too_slow)
-            signal.setitimer(signal.ITIMER_PROF, SLOWEST_TEST_SECONDS)
+            for timer, number, seconds in (
+                (signal.ITIMER_PROF, signal.SIGPROF, SLOWEST_TEST_SECONDS),
+                (signal.ITIMER_REAL, signal.SIGALRM, 6 * SLOWEST_TEST_SECONDS),  # what waits for another program
+            ):
+                signal.signal(number, too_slow)
+                signal.setitimer(timer, seconds)
             try:
                 return (yield)
             except _TooSlow:
@@ -192,6 +196,7 @@ def _run_watched(folders: list[str], changed: Mapping[str, Any], uncompiled: Col
                 return True
             finally:
                 signal.setitimer(signal.ITIMER_PROF, 0)
+                signal.setitimer(signal.ITIMER_REAL, 0)
                 seconds = time.process_time() - start
                 if self.why or seconds > SLOWEST_TEST_SECONDS:
                     tell(failed=item.nodeid, why=self.why or "too slow")
