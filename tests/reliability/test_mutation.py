@@ -91,4 +91,4 @@ def test_tests_of_the_changed_function_come_first_the_quickest_of_them_first() -
         {"a.py::slow": ["s.py:f"], "a.py::quick": ["s.py:f"], "a.py::beside": [], "b.py::other": ["s.py:g"]},
     )
     assert chosen(usual, "s.py", "f") == ["a.py::quick", "a.py::slow", "a.py::beside"]
-    assert chosen(usual, "s.py", MODULE) == ["b.py::other", "a.py::quick", "a.py::slow", "a.py::beside"]
+    assert chosen(usual, "s.py", MODULE) == ["b.py::other", "a.py::beside", "a.py::quick", "a.py::slow"]

@@ -73,24 +73,28 @@ def usual(folders: Iterable[str], changed: Mapping[str, Any], uncompiled: Collec
 def chosen(usual: Usual, file: str, function: str) -> list[str]:
     """Name the tests for a mutant: those that run its function, then those beside them, the quickest first.
 
-    A change outside of functions meets those that run any function of the file, after those that look at classes.
+    A change outside of functions meets those that look at classes, and then all in whose files one runs any function
+    of the changed file.
     """
     place = f"{file}:{function}"
-    if function == MODULE or not any(place in ran for ran in usual.functions.values()):
-        running = {t for t, ran in usual.functions.items() if any(name.startswith(f"{file}:") for name in ran)}
-    else:
-        running = {t for t, ran in usual.functions.items() if place in ran}
+    anywhere = function == MODULE or not any(place in ran for ran in usual.functions.values())
+    running = {
+        test
+        for test, ran in usual.functions.items()
+        if (any(name.startswith(f"{file}:") for name in ran) if anywhere else place in ran)
+    }
     files = {test.partition("::")[0] for test in running}
-    beside = {test for test in usual.seconds if test.partition("::")[0] in files} - running
-    names, seconds = [], 0.0
-    looking = {test for test in usual.seconds if function == MODULE and test.startswith(LOOKING)}
-    for group in (looking, running - looking, beside - looking):
-        for test in sorted(group, key=lambda test: usual.seconds[test]):
-            seconds += usual.seconds[test]
-            if seconds > LONGEST_SECONDS and names:
-                return names
-            names.append(test)
-    return names
+    beside = {test for test in usual.seconds if test.partition("::")[0] in files}
+    groups = [running, beside]
+    if anywhere:
+        groups = [{test for test in usual.seconds if test.startswith(LOOKING)}, running | beside]
+    names: dict[str, float] = {}
+    for group in groups:
+        for test in sorted(group - names.keys(), key=lambda test: usual.seconds[test]):
+            if names and sum(names.values()) + usual.seconds[test] > LONGEST_SECONDS:
+                return list(names)
+            names[test] = usual.seconds[test]
+    return list(names)
 
 
 def tried(module: str, code: Any, uncompiled: Collection[str], tests: list[str], usual: Usual) -> Outcome:
