@@ -26,13 +26,16 @@ WARM = ("numpy", "pydantic", "yaml", "simpy", "click", "rich", "pandas", "llvmli
 """What takes long to import and holds nothing of ours."""
 LOOKING = ("tests/reliability/test_frozen.py", "tests/arch/test_shipped_machines.py::test_schema_file_is_fresh")
 """Tests that look at classes and their fields instead of running functions."""
-SLOWEST_TEST_SECONDS = 5.0
-LONGEST_SECONDS = 8.0
+SLOWEST_TEST_SECONDS = 6.0
+LONGEST_SECONDS = 10.0
 """Of tests against one mutant, as long as they took against the source as it is."""
 PATIENCE = 10.0
 """A test that takes so many times as long as before, and two seconds, hangs: its mutant is noticed. All seconds are
 of the CPU, so that other work on the machine notices no mutant; what sleeps is ended after `MOST_SECONDS` of wall."""
 MOST_SECONDS = 900
+MOST_EXAMPLES = 30
+"""Of a property, where its test asks for more: what is found can only be less."""
+USED_SETTINGS = "_hypothesis_internal_use_settings"
 MOST_MEMORY_BYTES = 6 << 30
 
 
@@ -154,7 +157,14 @@ def _pytest(paths: list[str], plugin: Any) -> None:
     from hypothesis import Phase, settings
 
     class Quick:
-        """No failing example is made smaller: nobody reads it."""
+        """No failing example is made smaller, for nobody reads it, and there are fewer examples."""
+
+        def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+            for item in items:
+                function = getattr(item.obj, "__func__", item.obj)
+                own = getattr(function, USED_SETTINGS, None)
+                if own is not None and own.max_examples > MOST_EXAMPLES:
+                    setattr(function, USED_SETTINGS, settings(own, max_examples=MOST_EXAMPLES))
 
         def pytest_sessionstart(self) -> None:
             settings.register_profile(
