@@ -123,7 +123,9 @@ def _told(outcome: Outcome) -> str:
 def _usual(file: str) -> Usual:
     """What the tests of a file do; kept, a file of tests at a time, until that changes."""
     uncompiled = uncompiled_for(file)
-    watched = {name: code for name, code in _watched().items() if name in uncompiled or name not in modules_of_kernels()}
+    watched = {
+        name: code for name, code in _watched().items() if name in uncompiled or name not in modules_of_kernels()
+    }
     kept = {path: _kept_usual(path, uncompiled) for path in _test_files(TESTS_OF_KERNELS.get(file, FOLDERS))}
     missing = [path for path, place in kept.items() if not place.exists()]
     if missing:

@@ -73,7 +73,9 @@ def test_interval_of_a_share_is_that_of_wilsons_table() -> None:
 
 
 def test_outermost_function_names_a_mutant() -> None:
-    tree = ast.parse("A = 1\nclass C:\n    b = 2\n    def f(self):\n        def g():\n            return 3\n        return g\n")
+    tree = ast.parse(
+        "A = 1\nclass C:\n    b = 2\n    def f(self):\n        def g():\n            return 3\n        return g\n"
+    )
     assert [function_of(tree, line) for line in range(1, 8)] == [MODULE] * 3 + ["C.f"] * 4
 
 

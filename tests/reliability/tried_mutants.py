@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,18 @@ from reliability.changed_modules import put_in_place
 from reliability.mutants import MODULE
 from reliability.promises import ROOT
 
-WARM = ("numpy", "pydantic", "yaml", "simpy", "click", "rich", "pandas", "llvmlite.binding", "pytest", "hypothesis.extra.numpy")
+WARM = (
+    "numpy",
+    "pydantic",
+    "yaml",
+    "simpy",
+    "click",
+    "rich",
+    "pandas",
+    "llvmlite.binding",
+    "pytest",
+    "hypothesis.extra.numpy",
+)
 """What takes long to import and holds nothing of ours."""
 LOOKING = ("tests/reliability/test_frozen.py", "tests/arch/test_shipped_machines.py::test_schema_file_is_fresh")
 """Tests that look at classes and their fields instead of running functions."""
@@ -33,6 +45,7 @@ PATIENCE = 10.0
 """A test that takes so many times as long as before, and two seconds, hangs: its mutant is noticed. All seconds are
 of the CPU, so that other work on the machine notices no mutant; what sleeps is ended after `MOST_SECONDS` of wall."""
 MOST_SECONDS = 900
+FIRST_FILES, FIRST_TESTS = 2, 24
 MOST_EXAMPLES = 30
 """Of a property, where its test asks for more: what is found can only be less."""
 USED_SETTINGS = "_hypothesis_internal_use_settings"
@@ -103,17 +116,28 @@ def chosen(usual: Usual, file: str, function: str) -> list[str]:
 def tried(module: str, code: Any, uncompiled: Collection[str], tests: list[str], usual: Usual) -> Outcome:
     """Run tests against a changed module until one notices."""
     start = time.monotonic()
-    limits = {test: PATIENCE * usual.seconds[test] + 2 for test in tests}
-    told = list(_in_child(lambda tell: _run_until_noticed({module: code}, uncompiled, limits, tell), MOST_SECONDS))
-    seconds = time.monotonic() - start
-    now = None
-    for t in told:
-        if "failed" in t:
-            return Outcome(t["failed"], "failed", seconds)
-        now = t.get("now", now)
-    if told and "all" in told[-1]:
-        return Outcome(None, f"{told[-1]['all']} tests passed", seconds)
-    return Outcome(now or "at import", "hung or died", seconds)
+    for part in _in_two(tests):
+        limits = {test: PATIENCE * usual.seconds[test] + 2 for test in part}
+        told = list(
+            _in_child(
+                lambda tell, limits=limits: _run_until_noticed({module: code}, uncompiled, limits, tell), MOST_SECONDS
+            )
+        )
+        noticed = next((t["failed"] for t in told if "failed" in t), None)
+        if noticed is not None:
+            return Outcome(noticed, "failed", time.monotonic() - start)
+        if not told or "all" not in told[-1]:
+            now = [t["now"] for t in told if "now" in t]
+            return Outcome(now[-1] if now else "at import", "hung or died", time.monotonic() - start)
+    return Outcome(None, f"{len(tests)} tests passed", time.monotonic() - start)
+
+
+def _in_two(tests: list[str]) -> list[list[str]]:
+    """Set the first tests of few files apart: most mutants need no more, and reading a file of tests takes long too."""
+    files = list(dict.fromkeys(test.partition("::")[0] for test in tests))[:FIRST_FILES]
+    first = [test for test in tests if test.partition("::")[0] in files][:FIRST_TESTS]
+    rest = [test for test in tests if test not in set(first)]
+    return [part for part in (first, rest) if part]
 
 
 def _in_child(work: Callable[[Callable[..., None]], None], seconds: int) -> Iterator[dict[str, Any]]:
@@ -145,10 +169,8 @@ def _in_child(work: Callable[[Callable[..., None]], None], seconds: int) -> Iter
                 for line in lines:
                     yield json.loads(line)
         finally:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(process, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             os.waitpid(process, 0)
 
 
