@@ -34,6 +34,28 @@ class TestIdealTwoSidedContract(TileMechanismContract):
     mechanisms = (IdealTwoSided(multipliers=7), IdealTwoSided(multipliers=16, tile_rows=4, tile_columns=8))
 
 
+@settings(max_examples=60)
+@given(two_masks(), TILES, TILES, st.integers(1, 20))
+def test_bound_of_two_operands_is_counted_tile_by_tile(
+    masks: Any, rows: int | None, columns: int | None, n: int
+) -> None:
+    a, b = masks
+    counted = dict.fromkeys(("cycles", "executed", "skipped", "imbalance", "fetches", "reads"), 0)
+    for i in range(0, len(a), rows or len(a)):
+        for j in range(0, b.shape[1], columns or b.shape[1]):
+            left, right = a[i : i + (rows or len(a))], b[:, j : j + (columns or b.shape[1])]
+            executed = int((left.astype(int) @ right.astype(int)).sum())
+            counted["cycles"] += -(-executed // n)
+            counted["executed"] += executed
+            counted["skipped"] += left.size * right.shape[1] - executed
+            counted["imbalance"] += -executed % n
+            needed = int(right[left.any(axis=0)].sum())  # of positions at which no row has anything, none
+            counted["fetches"] += needed
+            counted["reads"] += needed
+    result = vars(run_pass(a, IdealTwoSided(multipliers=n, tile_rows=rows, tile_columns=columns), b))
+    assert {name: result[name] for name in counted} == counted
+
+
 @st.composite
 def machines(draw: st.DrawFn) -> dict[str, Any]:
     """Draw the parameters of a grid of PEs."""
