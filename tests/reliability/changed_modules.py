@@ -74,15 +74,19 @@ def file_of(module: str) -> str:
 
 
 def uncompiled_for(file: str) -> frozenset[str]:
-    """Modules of kernels that hold something of this file: its own, those that import it, and what they are part of.
+    """Modules of kernels that hold something of this file (its own, those that import it, what they are part of).
 
-    A constant that a kernel imports is a literal where it comes from, so that no longer way round has to be followed.
+    And those that they call: to Python, machine code gives a word of 64 bits as a signed integer. A constant that a
+    kernel imports is a literal where it comes from, so that no longer way round has to be followed.
     """
     imports = _imports_of_kernels()
     holding = {module_of(file)}
     while more := {name for name, imported in imports.items() if imported & holding} - holding:
         holding |= more
-    return frozenset(holding & imports.keys())
+    holding &= imports.keys()
+    while more := {imported for name in holding for imported in imports[name] & imports.keys()} - holding:
+        holding |= more
+    return frozenset(holding)
 
 
 def modules_of_kernels() -> frozenset[str]:

@@ -196,6 +196,7 @@ def _pytest(paths: list[str], plugin: Any) -> None:
 
     options = ["-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow"]
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    options += ["-W", "ignore:overflow encountered:RuntimeWarning"]  # kernels rely on words that wrap round
     pytest.main([*options, f"--basetemp={tempfile.gettempdir()}/pytest", *paths], plugins=[Quick(), plugin])
 
 
