@@ -40,9 +40,14 @@ FOLDERS = (
     "tests/arch/test_shipped_machines.py",
     *(f"tests/{room}" for room in (*ROOMS, "mapping", "memory", "run")),
 )
+TESTS_OF_WALK = (
+    "tests/engine/test_event_timelines.py",
+    "tests/engine/test_event_properties.py",
+    "tests/engine/test_engines_agree.py",
+)
 TESTS_OF_KERNELS = {
-    "simulator/engine/kernels.py": ("tests/engine",),
-    "simulator/engine/times.py": ("tests/engine",),
+    "simulator/engine/kernels.py": TESTS_OF_WALK,
+    "simulator/engine/times.py": TESTS_OF_WALK,
     "simulator/skipping/broadcast_fifo_kernels.py": ("tests/skipping/test_broadcast_fifo.py",),
     "simulator/skipping/inner_product_kernels.py": ("tests/skipping/test_inner_product.py",),
     "simulator/skipping/kernels.py": ("tests/skipping/test_lookahead.py", "tests/skipping/test_ideal.py"),
