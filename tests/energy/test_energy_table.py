@@ -223,6 +223,23 @@ def test_wrong_row_is_named_with_its_place(tmp_path: Path, old: str, new: str, w
     assert places(path) == [where]
 
 
+def test_numbers_of_a_table_have_the_bounds_of_what_they_are() -> None:
+    above_zero = {"technology_nm", "um2", "of_pj", "capacity_kib"}  # what is divided by, or cannot be nothing
+    from_one = {"bits", "banks"}
+    schema = EnergyTable.model_json_schema()
+    found = {}
+    for part in (schema, *schema["$defs"].values()):
+        for name, field in part.get("properties", {}).items():
+            for kind in (field, *field.get("anyOf", ())):
+                if kind.get("type") in ("number", "integer"):
+                    bounds = {key: kind[key] for key in kind if "inimum" in key or "aximum" in key}
+                    found.setdefault(name, bounds)
+                    assert found[name] == bounds, name
+    assert found == {name: {"exclusiveMinimum": 0} for name in above_zero} | {
+        name: {"minimum": 1} for name in from_one
+    } | {name: {"minimum": 0} for name in ("pj", "mw", "read_pj", "write_pj", "area_mm2", "leakage_mw")}
+
+
 def test_misspelt_source_is_refused_with_a_hint(tmp_path: Path) -> None:
     path = changed(
         tmp_path,

@@ -39,7 +39,7 @@ WARM = (
 LOOKING = ("tests/reliability/test_frozen.py", "tests/arch/test_shipped_machines.py::test_schema_file_is_fresh")
 """Tests that look at classes and their fields instead of running functions."""
 SLOWEST_TEST_SECONDS = 6.0
-LONGEST_SECONDS = 10.0
+LONGEST_SECONDS = 6.0
 """Of tests against one mutant, as long as they took against the source as it is."""
 PATIENCE = 10.0
 """A test that takes so many times as long as before, and two seconds, hangs: its mutant is noticed. All seconds are
