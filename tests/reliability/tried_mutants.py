@@ -36,8 +36,14 @@ WARM = (
     "hypothesis.extra.numpy",
 )
 """What takes long to import and holds nothing of ours."""
-LOOKING = ("tests/reliability/test_frozen.py", "tests/arch/test_shipped_machines.py::test_schema_file_is_fresh")
-"""Tests that look at classes and their fields instead of running functions."""
+LOOKING = (
+    "tests/reliability/test_frozen.py",
+    "tests/arch/test_shipped_machines.py::test_schema_file_is_fresh",
+    "tests/energy/test_energy_table.py::test_numbers_of_a_table",
+    "tests/energy/test_scaling.py::test_tables_are_those",
+    "tests/energy/test_sram.py::test_widths_are_those",
+)
+"""Tests that look at classes, fields and constants instead of running functions."""
 SLOWEST_TEST_SECONDS = 6.0
 LONGEST_SECONDS = 6.0
 """Of tests against one mutant, as long as they took against the source as it is."""
