@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from simulator.arch import config_root
 from simulator.arch.locate import energy_table_names
 from simulator.energy import EnergyTable, Price, load_energy_table
+from simulator.energy.scaled_table import ScaledFrom
 from simulator.energy.sram import COLUMNS, access_pj_per_bit, read_sram_csv
 from traces.errors import InputError
 
@@ -221,6 +222,13 @@ def test_wrong_row_is_named_with_its_place(tmp_path: Path, old: str, new: str, w
         f"  int8: {{{new}, technology_nm: 45, source: horowitz",
     )
     assert places(path) == [where]
+
+
+def test_voltages_and_node_of_a_scaled_table_have_bounds() -> None:
+    fields = ScaledFrom.model_json_schema()["properties"]
+    volts = {key: fields["to_volts"][key] for key in ("exclusiveMinimum", "maximum")}
+    assert volts == {key: fields["from_volts"][key] for key in volts} == {"exclusiveMinimum": 0, "maximum": 5}
+    assert fields["to_nm"]["minimum"] == 1
 
 
 def test_numbers_of_a_table_have_the_bounds_of_what_they_are() -> None:
