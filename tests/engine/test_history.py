@@ -126,6 +126,11 @@ def test_channels_move_every_byte_of_a_dram_with_banks(network, array, skipping,
     for i in units.get("dram", []):
         busy[i.start : i.end] = True
     assert all(busy[i.start : i.end].all() for i in own)
+    if own:
+        assert max(i.end for i in own) == max(i.end for i in units["dram"])
+        clocks, per_cycles = p.dram.clocks_per_cycle
+        taken = int(p.dram.standard.burst_clocks) * per_cycles
+        assert all(int(i.about.split()[0]) * taken <= (i.end - i.start) * clocks for i in own)
 
 
 @settings(max_examples=30, phases=NO_SHRINKING)
