@@ -150,3 +150,8 @@ def test_number_of_events_is_what_it_was():
 
 
 EVENTS_OF_WORKED_EXAMPLE = 55
+
+
+def test_the_whole_of_a_step_is_every_cycle_that_can_be_told():
+    assert WHOLE[0] == 0
+    assert WHOLE[1] > 2**53
