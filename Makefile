@@ -40,7 +40,7 @@ reliability: $(VENV)/installed-dev
 
 # Changes the model's code, one place at a time, and counts what the tests notice: COUNT mutants of each file, which take two or
 # three seconds each, one that survives ten and more. FILES="simulator/energy/price.py ..." for some; outcomes stay in build/mutants/ while a source stays.
-COUNT ?= 10
+COUNT ?= 6
 .PHONY: mutants
 mutants: $(MUTANTS_VENV)/installed-mutants
 	$(ONE_THREAD) PYTHONPATH=tests:. nice -n 19 $(MUTANTS_VENV)/bin/python -m reliability.mutation --count $(COUNT) $(FILES)

@@ -199,7 +199,7 @@ def _path_of(file: str) -> Path:
 def main() -> None:
     """Try mutants; with all files, write the figures and the list of survivors."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--count", type=int, default=10, help="mutants of each file")
+    parser.add_argument("--count", type=int, default=6, help="mutants of each file")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("files", nargs="*", help="source files, instead of all")
     options = parser.parse_args()
