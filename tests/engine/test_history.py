@@ -177,6 +177,8 @@ def test_passes_are_all_of_the_arrays_work_and_take_what_the_law_says(network, a
 def test_passes_are_numbered_over_k_tiles_and_tiles_of_rows() -> None:
     product: Any = SimpleNamespace(label="dW", product=SimpleNamespace(m=22), tiling=SimpleNamespace(rows=4))
     assert row_passes(product) == 6
+    product.product.m = 24  # so many fill them all
+    assert row_passes(product) == 6
     names = [pass_name(product, k_tile, rows) for k_tile in range(3) for rows in range(6)]
     assert names == [f"dW:{number}" for number in range(18)]
 

@@ -41,6 +41,7 @@ FOLDERS = (
     *(f"tests/{room}" for room in (*ROOMS, "mapping", "memory", "run")),
 )
 TESTS_OF_WALK = (
+    "tests/reliability/test_frozen.py",
     "tests/engine/test_event_timelines.py",
     "tests/engine/test_event_properties.py",
     "tests/engine/test_engines_agree.py",
