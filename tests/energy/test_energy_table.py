@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from simulator.arch import config_root
 from simulator.arch.locate import energy_table_names
-from simulator.energy import EnergyTable, Price, load_energy_table
+from simulator.arch.parts import Part
+from simulator.energy import EnergyTable, Price, load_energy_table, rows
 from simulator.energy.scaled_table import ScaledFrom
-from simulator.energy.sram import COLUMNS, access_pj_per_bit, read_sram_csv
+from simulator.energy.sram import COLUMNS, SramRow, access_pj_per_bit, read_sram_csv
 from traces.errors import InputError
 
 TABLES = ("cmos_45nm", "cmos_7nm")
@@ -246,6 +247,20 @@ def test_numbers_of_a_table_have_the_bounds_of_what_they_are() -> None:
     assert found == {name: {"exclusiveMinimum": 0} for name in above_zero} | {
         name: {"minimum": 1} for name in from_one
     } | {name: {"minimum": 0} for name in ("pj", "mw", "read_pj", "write_pj", "area_mm2", "leakage_mw")}
+
+
+def test_no_energy_area_or_power_is_infinite_or_no_number() -> None:
+    seen = set()
+    for kind in (*vars(rows).values(), SramRow):
+        if not (isinstance(kind, type) and issubclass(kind, Part)):
+            continue
+        for name, field in kind.model_fields.items():
+            if name.partition("_")[0] in ("pj", "um2", "mw", "of", "read", "write", "area", "leakage", "capacity"):
+                refused = [m.allow_inf_nan for m in field.metadata if hasattr(m, "allow_inf_nan")]
+                if field.annotation in (float, float | None):
+                    assert refused == [False], f"{kind.__name__}.{name}"
+                    seen.add(f"{kind.__name__}.{name}")
+    assert len(seen) == 10
 
 
 def test_misspelt_source_is_refused_with_a_hint(tmp_path: Path) -> None:

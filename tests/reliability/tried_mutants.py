@@ -41,6 +41,7 @@ LOOKING = (
     "tests/arch/test_shipped_machines.py::test_schema_file_is_fresh",
     "tests/energy/test_energy_table.py::test_numbers_of_a_table",
     "tests/energy/test_energy_table.py::test_voltages_and_node",
+    "tests/energy/test_energy_table.py::test_no_energy_area_or_power",
     "tests/energy/test_scaling.py::test_tables_are_those",
     "tests/energy/test_sram.py::test_widths_are_those",
 )
