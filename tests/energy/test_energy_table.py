@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import yaml
@@ -247,6 +248,12 @@ def test_numbers_of_a_table_have_the_bounds_of_what_they_are() -> None:
     assert found == {name: {"exclusiveMinimum": 0} for name in above_zero} | {
         name: {"minimum": 1} for name in from_one
     } | {name: {"minimum": 0} for name in ("pj", "mw", "read_pj", "write_pj", "area_mm2", "leakage_mw")}
+
+
+@pytest.mark.parametrize("name", ["gated_slot", "metadata"])
+def test_a_ratio_is_one_number_and_of_no_bits(at_45nm: EnergyTable, name: Literal["gated_slot", "metadata"]) -> None:
+    ratio = at_45nm.ratio_price(name)
+    assert ratio.pj_per_bit == ratio.pj > 0
 
 
 def test_no_energy_area_or_power_is_infinite_or_no_number() -> None:
