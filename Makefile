@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TORCH_VENV ?= .venv-torch
 DOCS_VENV ?= .venv-docs
+MUTANTS_VENV ?= .venv-mutants
 # `make docs EXECUTE=cache` also runs the notebooks, for their outputs; those that have not changed are not run again.
 EXECUTE ?= off
 # What pip is to install as PyTorch: any build from 2.4 on will do, such as a CPU build that lies on the disk.
@@ -13,9 +14,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # Where PYTHONDONTWRITEBYTECODE is set, each process would compile the sources of an editable install again (0.1 s).
 COMPILED := $(BIN)/python -m compileall -q simulator traces
 
-.PHONY: demo test test-slow test-torch bench reliability invariants docs figures lint types format schema samples clean
-
-.PHONY: demo test test-slow test-torch bench reliability soak docs figures lint types format schema samples clean
+.PHONY: demo test test-slow test-torch bench reliability invariants faults fuzz mutants soak audit compatibility lock docs figures lint types format schema samples clean
 
 demo: $(VENV)/installed
 	$(BIN)/simulate --arch zero_skip --trace traces/samples/charlm_t1e-6.npz
@@ -54,7 +53,6 @@ $(TOOLS_VENV)/installed-tools:
 UPGRADE ?=
 LOCK := $(TOOLS_VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--quiet --custom-compile-command "make lock" $(UPGRADE)
-.PHONY: lock audit compatibility
 lock: $(TOOLS_VENV)/installed-tools
 	$(LOCK) --output-file requirements/core.txt
 	$(LOCK) --extra dev --constraint requirements/core.txt --output-file requirements/dev.txt
@@ -69,7 +67,6 @@ compatibility: $(VENV)/installed-dev $(TOOLS_VENV)/installed-tools
 
 # Kills commands at random and at chosen moments, and looks at what is left: about half an hour.
 KILLS ?= 240
-.PHONY: faults
 faults: $(VENV)/installed-dev
 	$(ONE_THREAD) PYTHONPATH=tests $(BIN)/python -m reliability.killing --kills $(KILLS)
 
@@ -83,9 +80,14 @@ soak: $(VENV)/installed-dev
 # Millions of inputs on everything that is read. A run that was ended goes on where it was: build/fuzz/. FUZZ="--minutes 30"
 # begins nothing after half an hour, --scale 0.1 tries a tenth, --only traces those surfaces alone.
 FUZZ ?=
-.PHONY: fuzz
 fuzz: $(VENV)/installed-fuzz
 	$(ONE_THREAD) PYTHONPATH=tests nice $(BIN)/python -m reliability.fuzzing $(FUZZ)
+
+# Changes the model's code, one place at a time, and counts what the tests notice: COUNT mutants of each file, which take two or
+# three seconds each, one that survives ten and more. FILES="simulator/energy/price.py ..." for some; outcomes stay in build/mutants/ while a source stays.
+COUNT ?= 6
+mutants: $(MUTANTS_VENV)/installed-mutants
+	$(ONE_THREAD) PYTHONPATH=tests:. nice -n 19 $(MUTANTS_VENV)/bin/python -m reliability.mutation --count $(COUNT) $(FILES)
 
 # The site in build/docs/html, and every warning an error; all pages anew (-E), since most are written from the code. In an environment of its own: Sphinx is no small thing.
 docs: $(DOCS_VENV)/installed-docs
@@ -142,5 +144,10 @@ $(DOCS_VENV)/installed-docs: pyproject.toml
 	$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
 	touch $@
 
+$(MUTANTS_VENV)/installed-mutants: pyproject.toml
+	$(PYTHON) -m venv $(MUTANTS_VENV)
+	$(MUTANTS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,mutants]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(TORCH_VENV) $(DOCS_VENV) $(TOOLS_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TORCH_VENV) $(DOCS_VENV) $(TOOLS_VENV) $(MUTANTS_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

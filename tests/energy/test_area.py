@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from plain.cases import machine
 
 from simulator.arch import arch_names, config_root, load_arch
 from simulator.energy import AreaReport, EnergyTable, area, load_energy_table
-from simulator.energy.area import AREA_COMPONENTS
+from simulator.energy.area import AREA_COMPONENTS, _lane
 from simulator.energy.scaling import area_factor
 from simulator.run import dense_twin
 from traces import InputError
@@ -182,6 +183,15 @@ def test_wide_operands_go_on_from_the_synthesised_widths() -> None:
     assert wide - middle == pytest.approx(2 * (middle - narrow))  # 32 - 16 is twice 16 - 8
     assert any("extrapolated to operands of 32 bits from 8 and 16" in note for note in of["fp32"].notes)
     assert not any("extrapolated" in note for note in of["fp16"].notes)
+
+
+def test_operands_of_another_width_than_the_only_synthesised_one_are_refused() -> None:
+    logic = AT_45NM.skip_logic
+    assert logic is not None
+    of_one_width = replace(logic, rows=tuple(row for row in logic.rows if row.operand_bits == 8))
+    assert _lane(of_one_width, 8, None, 8, 8) == _lane(logic, 8, None, 8, 8)
+    with pytest.raises(InputError, match="no rows for operands of 16 bits; expected operands of 8 bits"):
+        _lane(of_one_width, 8, None, 16, 8)
 
 
 def test_refill_that_was_not_synthesised_is_said() -> None:

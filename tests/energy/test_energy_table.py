@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import yaml
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from simulator.arch import config_root
 from simulator.arch.locate import energy_table_names
-from simulator.energy import EnergyTable, Price, load_energy_table
-from simulator.energy.sram import COLUMNS, access_pj_per_bit, read_sram_csv
+from simulator.arch.parts import Part
+from simulator.energy import EnergyTable, Price, load_energy_table, rows
+from simulator.energy.scaled_table import ScaledFrom
+from simulator.energy.sram import COLUMNS, SramRow, access_pj_per_bit, read_sram_csv
 from traces.errors import InputError
 
 TABLES = ("cmos_45nm", "cmos_7nm")
@@ -221,6 +224,50 @@ def test_wrong_row_is_named_with_its_place(tmp_path: Path, old: str, new: str, w
         f"  int8: {{{new}, technology_nm: 45, source: horowitz",
     )
     assert places(path) == [where]
+
+
+def test_voltages_and_node_of_a_scaled_table_have_bounds() -> None:
+    fields = ScaledFrom.model_json_schema()["properties"]
+    volts = {key: fields["to_volts"][key] for key in ("exclusiveMinimum", "maximum")}
+    assert volts == {key: fields["from_volts"][key] for key in volts} == {"exclusiveMinimum": 0, "maximum": 5}
+    assert fields["to_nm"]["minimum"] == 1
+
+
+def test_numbers_of_a_table_have_the_bounds_of_what_they_are() -> None:
+    above_zero = {"technology_nm", "um2", "of_pj", "capacity_kib"}  # what is divided by, or cannot be nothing
+    from_one = {"bits", "banks"}
+    schema = EnergyTable.model_json_schema()
+    found = {}
+    for part in (schema, *schema["$defs"].values()):
+        for name, field in part.get("properties", {}).items():
+            for kind in (field, *field.get("anyOf", ())):
+                if kind.get("type") in ("number", "integer"):
+                    bounds = {key: kind[key] for key in kind if "inimum" in key or "aximum" in key}
+                    found.setdefault(name, bounds)
+                    assert found[name] == bounds, name
+    assert found == {name: {"exclusiveMinimum": 0} for name in above_zero} | {
+        name: {"minimum": 1} for name in from_one
+    } | {name: {"minimum": 0} for name in ("pj", "mw", "read_pj", "write_pj", "area_mm2", "leakage_mw")}
+
+
+@pytest.mark.parametrize("name", ["gated_slot", "metadata"])
+def test_a_ratio_is_one_number_and_of_no_bits(at_45nm: EnergyTable, name: Literal["gated_slot", "metadata"]) -> None:
+    ratio = at_45nm.ratio_price(name)
+    assert ratio.pj_per_bit == ratio.pj > 0
+
+
+def test_no_energy_area_or_power_is_infinite_or_no_number() -> None:
+    seen = set()
+    for kind in (*vars(rows).values(), SramRow):
+        if not (isinstance(kind, type) and issubclass(kind, Part)):
+            continue
+        for name, field in kind.model_fields.items():
+            if name.partition("_")[0] in ("pj", "um2", "mw", "of", "read", "write", "area", "leakage", "capacity"):
+                refused = [m.allow_inf_nan for m in field.metadata if hasattr(m, "allow_inf_nan")]
+                if field.annotation in (float, float | None):
+                    assert refused == [False], f"{kind.__name__}.{name}"
+                    seen.add(f"{kind.__name__}.{name}")
+    assert len(seen) == 10
 
 
 def test_misspelt_source_is_refused_with_a_hint(tmp_path: Path) -> None:

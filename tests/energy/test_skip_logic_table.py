@@ -12,7 +12,7 @@ from rtl import synthesis
 
 from simulator.arch import config_root
 from simulator.energy import load_energy_table
-from simulator.energy.skip_logic import COLUMNS, SkipLogicRow, read_skip_logic
+from simulator.energy.skip_logic import COLUMNS, LaneParts, SkipLogic, SkipLogicRow, read_skip_logic
 from traces.errors import InputError
 
 FILE = config_root() / "energy" / "skip_logic.csv"
@@ -200,3 +200,15 @@ def test_row_without_neighbours_holds_everywhere(tmp_path: Path) -> None:
     assert isinstance(logic.rows[0], SkipLogicRow)
     assert logic.lane(4, None, 8, 8).total == 21
     assert logic.lane(9, None, 8, 8).note == "extrapolated to a depth of 9 from 4 to 4"
+
+
+def test_banks_of_another_depth_are_none_of_this_ones() -> None:
+    def row(depth: int, banks: int | None) -> SkipLogicRow:
+        return SkipLogicRow(depth, banks, 8, 8, LaneParts.of([100.0 * depth + (banks or depth)] * 7))
+
+    logic = SkipLogic(1000, (row(4, 2), row(4, None), row(16, 8), row(16, None)))
+    assert logic.lane(16, 8, 8, 8).selector == 1608
+    assert logic.lane(16, 12, 8, 8).selector == 1612
+    beyond = logic.lane(16, 2, 8, 8)  # the line through 8 and 16 banks, though depth 4 has a row of 2
+    assert (beyond.selector, beyond.note) == (1602, "extrapolated to 2 banks from 8")
+    assert logic.lane(4, 2, 8, 8).note == ""

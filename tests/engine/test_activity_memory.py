@@ -171,3 +171,10 @@ def test_a_timeline_has_a_limit_and_says_so(trace_file: Path, monkeypatch: pytes
     monkeypatch.setattr(module, "MOST_INTERVALS", kept)
     again = simulate("zero_skip", trace_file, record_intervals=True, baseline=False)
     assert again.activity.intervals == whole.activity.intervals
+
+
+def test_all_reduces_of_all_steps_are_summed(steps: list[StepActivity]) -> None:
+    builder = ActivityBuilder()
+    for number, one in enumerate(steps[:3]):
+        builder.append(replace(one, step=number, times=replace(one.times, all_reduce_cycles=10**number)))
+    assert builder.finish().all_reduce_cycles == 111

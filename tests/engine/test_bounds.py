@@ -69,3 +69,14 @@ def test_bounds_of_some_products_are_those_of_their_jobs(tmp_path: Path) -> None
     assert bounds(p, [own[0]]) == each[0]
     assert bounds(p, range(len(p.products))) == bounds(p)
     assert bounds(p, []).largest[1] == 0
+
+
+def test_the_chain_of_what_is_loaded_first_waits_out_the_latency_of_the_dram(tmp_path: Path) -> None:
+    chains = []
+    for latency_ns in (50, 150):
+        dram = {"bandwidth_gb_per_s": 4.0, "latency_ns": float(latency_ns), "queue": 4}
+        p = chain_plan(tmp_path / f"{latency_ns}.npz", 2, dram=dram)
+        first = bounds(p, of_name(p, "gates_x"))
+        assert first.chain > first.array + latency_ns  # at 1 GHz; and the bytes themselves
+        chains.append(first.chain)
+    assert chains[1] - chains[0] == 100

@@ -34,6 +34,7 @@ def test_worked_example_of_the_model_page():
     assert by_unit["array"] == [(18, 26), (26, 34)]
     assert by_unit["dram"] == [(10, 14), (14, 18), (18, 22), (27, 28), (35, 36)]
     assert times.total_cycles == 36
+    assert times.all_reduce_cycles == 0  # of a single chip
     assert {r: stalls(times, r) for r in STALLS if stalls(times, r)} == {"load_shared": 14, "load_skip": 4, "drain": 2}
     assert (times.start[0], times.end[0]) == (18, 36)
     told = {}
@@ -149,3 +150,8 @@ def test_number_of_events_is_what_it_was():
 
 
 EVENTS_OF_WORKED_EXAMPLE = 55
+
+
+def test_the_whole_of_a_step_is_every_cycle_that_can_be_told():
+    assert WHOLE[0] == 0
+    assert WHOLE[1] > 2**53

@@ -6,6 +6,7 @@ import tempfile
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from plain.cases import MECHANISMS, SHAPED_ARRAYS, SYSTEMS, TIMING_SYSTEMS, mach
 from simulator.arch import Architecture
 from simulator.engine import STALLS, WHOLE, Interval, StepTimes, channels, compiled
 from simulator.engine.history import FETCH_UNIT, PASS_UNIT, PORT_UNIT, STALL_UNIT, STORE_UNIT
-from simulator.engine.passes import row_passes, with_passes
+from simulator.engine.passes import pass_name, row_passes, with_passes
 from simulator.mapping import BUFFERS, PassCache, Plan, plan
 from simulator.skipping import run_pass
 from simulator.values.operands import unpacked
@@ -126,6 +127,11 @@ def test_channels_move_every_byte_of_a_dram_with_banks(network, array, skipping,
     for i in units.get("dram", []):
         busy[i.start : i.end] = True
     assert all(busy[i.start : i.end].all() for i in own)
+    if own:
+        assert max(i.end for i in own) == max(i.end for i in units["dram"])
+        clocks, per_cycles = p.dram.clocks_per_cycle
+        taken = int(p.dram.standard.burst_clocks) * per_cycles
+        assert all(int(i.about.split()[0]) * taken <= (i.end - i.start) * clocks for i in own)
 
 
 @settings(max_examples=30, phases=NO_SHRINKING)
@@ -166,6 +172,15 @@ def test_passes_are_all_of_the_arrays_work_and_take_what_the_law_says(network, a
         mask = np.ones((product.m, product.k), np.bool_) if product.mask is None else unpacked(product.mask)
         own = mask[row * tiling.rows : (row + 1) * tiling.rows, q * tiling.tile_k : (q + 1) * tiling.tile_k]
         assert one.end - one.start == run_pass(own, arch.skipping).cycles + overhead
+
+
+def test_passes_are_numbered_over_k_tiles_and_tiles_of_rows() -> None:
+    product: Any = SimpleNamespace(label="dW", product=SimpleNamespace(m=22), tiling=SimpleNamespace(rows=4))
+    assert row_passes(product) == 6
+    product.product.m = 24  # so many fill them all
+    assert row_passes(product) == 6
+    names = [pass_name(product, k_tile, rows) for k_tile in range(3) for rows in range(6)]
+    assert names == [f"dW:{number}" for number in range(18)]
 
 
 def test_more_dram_commands_than_are_kept_are_the_users_mistake(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,7 @@ def test_chips_with_a_batch_each_do_that_many_times_the_work_in_the_time_of_one(
     exposed = many.stalls.get("all_reduce", 0)
     assert many.total_cycles == one.total_cycles + exposed
     assert exposed <= many.activity.all_reduce_cycles
+    assert one.activity.all_reduce_cycles == 0
     assert set(np.flatnonzero(links)) <= {i for i, k in enumerate(many.activity.keys) if k.product in WEIGHT_GRADIENTS}
     assert many.utilization <= one.utilization
     if one.area is not None and one.area.lines:

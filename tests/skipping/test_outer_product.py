@@ -34,6 +34,28 @@ class TestIdealTwoSidedContract(TileMechanismContract):
     mechanisms = (IdealTwoSided(multipliers=7), IdealTwoSided(multipliers=16, tile_rows=4, tile_columns=8))
 
 
+@settings(max_examples=60)
+@given(two_masks(), TILES, TILES, st.integers(1, 20))
+def test_bound_of_two_operands_is_counted_tile_by_tile(
+    masks: Any, rows: int | None, columns: int | None, n: int
+) -> None:
+    a, b = masks
+    counted = dict.fromkeys(("cycles", "executed", "skipped", "imbalance", "fetches", "reads"), 0)
+    for i in range(0, len(a), rows or len(a)):
+        for j in range(0, b.shape[1], columns or b.shape[1]):
+            left, right = a[i : i + (rows or len(a))], b[:, j : j + (columns or b.shape[1])]
+            executed = int((left.astype(int) @ right.astype(int)).sum())
+            counted["cycles"] += -(-executed // n)
+            counted["executed"] += executed
+            counted["skipped"] += left.size * right.shape[1] - executed
+            counted["imbalance"] += -executed % n
+            needed = int(right[left.any(axis=0)].sum())  # of positions at which no row has anything, none
+            counted["fetches"] += needed
+            counted["reads"] += needed
+    result = vars(run_pass(a, IdealTwoSided(multipliers=n, tile_rows=rows, tile_columns=columns), b))
+    assert {name: result[name] for name in counted} == counted
+
+
 @st.composite
 def machines(draw: st.DrawFn) -> dict[str, Any]:
     """Draw the parameters of a grid of PEs."""
@@ -124,8 +146,9 @@ def test_wrong_parameters_are_refused(wrong: dict[str, Any], said: str) -> None:
 
 def test_masks_that_do_not_fit_are_refused() -> None:
     mask, spec = np.ones((2, 3), np.bool_), {"mechanism": "outer_product", "rows": 1, "columns": 1}
-    with pytest.raises(InputError, match="shared: found 4 positions; expected 3"):
-        run_pass(mask, spec, np.ones((4, 2), np.bool_))
+    for positions in (2, 4):
+        with pytest.raises(InputError, match=f"shared: found {positions} positions; expected 3"):
+            run_pass(mask, spec, np.ones((positions, 2), np.bool_))
     with pytest.raises(InputError, match=r"shared: found int64 array of shape \(3, 2\).*use mask != 0"):
         run_pass(mask, spec, np.ones((3, 2), np.int64))
     with pytest.raises(InputError, match=r"shared: found bool array of shape \(3, 0\)"):

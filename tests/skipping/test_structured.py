@@ -19,6 +19,7 @@ from simulator import load_arch, simulate
 from simulator.arch.mechanism import Mechanism
 from simulator.skipping import Structured, run_pass
 from simulator.skipping.masks import from_bools, full, rows_on_lanes
+from simulator.skipping.structured import BrokenPatternError
 from traces import Layer, Trace, TraceWriter, synthetic_trace
 from traces.errors import InputError
 
@@ -183,3 +184,8 @@ def test_structured_holds_a_group_to_select_from() -> None:
     assert Structured(n=2, m=4).selector_positions == 4
     assert Structured(n=2, m=4).staged
     assert not Structured(n=1, m=1).staged
+
+
+def test_an_offence_is_placed_in_its_product_by_pass_lane_and_k_tile() -> None:
+    offence = BrokenPatternError(2, 4, at_pass=3, lane=3, position=5)
+    assert "layer l, product dW: row 21, position 17: found" in str(offence.within("layer l, product dW", 6, 12))
