@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -59,19 +60,23 @@ def watch(
         Called with its process id and that, whenever it is looked at.
     """
     begin = time.perf_counter()
-    program = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    samples, peak = [], 0
-    while program.poll() is None:
-        sample = _seen(program.pid, done())
-        if sample is not None:
-            if samples and sample.cpu_seconds < samples[-1].cpu_seconds:  # workers that have ended spent theirs, too
-                sample = replace(sample, cpu_seconds=samples[-1].cpu_seconds)
-            samples.append(sample)
-            peak = _peak(program.pid) or peak
-        act(program.pid, samples[-1].done if samples else 0)
-        time.sleep(LOOK_EVERY_SECONDS)
-    assert program.stderr is not None
-    return Watched(program.returncode, program.stderr.read(), peak / MB, time.perf_counter() - begin, samples)
+    samples: list[Sample] = []
+    peak = 0
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as told,
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=told) as program,
+    ):
+        while program.poll() is None:
+            sample = _seen(program.pid, done())
+            if sample is not None:
+                if samples and sample.cpu_seconds < samples[-1].cpu_seconds:  # workers that have ended spent theirs
+                    sample = replace(sample, cpu_seconds=samples[-1].cpu_seconds)
+                samples.append(sample)
+                peak = _peak(program.pid) or peak
+            act(program.pid, samples[-1].done if samples else 0)
+            time.sleep(LOOK_EVERY_SECONDS)
+        told.seek(0)
+        return Watched(program.returncode, told.read(), peak / MB, time.perf_counter() - begin, samples)
 
 
 def _seen(pid: int, done: int) -> Sample | None:
