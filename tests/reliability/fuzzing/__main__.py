@@ -32,7 +32,7 @@ TALLY, FAULTS, CORPUS = HOME / "tally.jsonl", HOME / "faults", HOME / "corpus"
 ROUNDS = 12
 QUICK_ROUNDS, QUICK_INPUTS = 5, 1_000_000
 """Surfaces of so many inputs are quick ones, and done first, in fewer rounds."""
-COVERAGE_ROUND, COVERAGE_INPUTS = 2, 10_000
+COVERAGE_ROUND, COVERAGE_INPUTS = 0, 10_000
 """The round after which the coverage-guided engine has its turn."""
 OURS = 70
 """Exit code of a process in which something else than reading failed."""
