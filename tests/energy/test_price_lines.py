@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
-from simulator.arch import load_arch
+from simulator.arch import config_root, load_arch
 from simulator.energy import load_energy_table, price
 from simulator.mapping import Count
 from simulator.run import simulate
@@ -92,3 +93,15 @@ def test_making_zeros_is_threshold_packing_and_metadata_writes(activity):
     making = [("metadata", "write"), ("vector_unit", "threshold"), ("vector_unit", "mask packing")]
     assert all(pj[line] > 0 for line in making)
     assert report.making_zeros_pj == pytest.approx(sum(pj[line] for line in making), rel=1e-12)
+
+
+def test_reads_and_writes_of_metadata_cost_what_those_of_the_skip_buffer_do(activity, tmp_path):
+    data = yaml.safe_load((config_root() / "energy" / "cmos_45nm.yaml").read_text(encoding="utf-8"))
+    del data["sram"]  # whose reads and writes cost the same
+    data["sram_csv"] = {"file": "sram_cacti.csv", "technology_nm": 45, "source": "CACTI 7 again", "verified": True}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
+    report = price(load_arch("zero_skip"), activity, load_energy_table(tmp_path / "own.yaml"))
+    pj = {(line.component, line.action): line.pj_each for line in report.lines}
+    assert pj["skip_buffer", "read"] != pj["skip_buffer", "write"]
+    for action in ("read", "write"):
+        assert pj["metadata", action] == pytest.approx(pj["skip_buffer", action] * 0.88 / 0.48)

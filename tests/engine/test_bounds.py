@@ -80,3 +80,24 @@ def test_the_chain_of_what_is_loaded_first_waits_out_the_latency_of_the_dram(tmp
         assert first.chain > first.array + latency_ns  # at 1 GHz; and the bytes themselves
         chains.append(first.chain)
     assert chains[1] - chains[0] == 100
+
+
+def test_bounds_of_units_are_the_cycles_for_which_they_are_busy(tmp_path: Path) -> None:
+    p = chain_plan(tmp_path / "t.npz", 2)
+    busy, found = compiled.run(p).busy, bounds(p)
+    assert found.dram == busy["dram"] > 0
+    assert found.vector_unit == busy["vector_unit"] > 0
+    assert found.array >= busy["array"] > 0
+
+
+def test_the_chain_of_one_job_is_added_up_by_hand(tmp_path: Path) -> None:
+    p = chain_plan(tmp_path / "t.npz", 1, mapping={"tile_m": 4, "tile_n": 32, "order": "mnk", "overlap": False})
+    (product,) = of_name(p, "gates_x")
+    assert [int(job) for job in p.jobs_of(p.products[product])] == [0]
+    took = p.dram.transfer_cycles
+    loads = [int(load) for load in (p.job_load_shared[0], p.job_load_skip[0], p.job_load_output[0]) if load >= 0]
+    ready = p.dram.latency_cycles + max(took(int(p.load_dram_bytes[load])) for load in loads)
+    done = ready + int(p.job_array_cycles[0] + p.job_feed_cycles[0])
+    drained = max(done + int(p.job_tail_cycles[0]), ready + int(p.job_drain_cycles[0]))
+    assert p.job_vector_cycles[0] == 0
+    assert bounds(p, product).chain == drained + took(int(p.job_store_bytes[0]))

@@ -17,7 +17,7 @@ from plain.cases import MECHANISMS, SHAPED_ARRAYS, SYSTEMS, TIMING_SYSTEMS, mach
 
 from simulator.arch import Architecture
 from simulator.engine import STALLS, WHOLE, Interval, StepTimes, channels, compiled
-from simulator.engine.history import FETCH_UNIT, PASS_UNIT, PORT_UNIT, STALL_UNIT, STORE_UNIT
+from simulator.engine.history import FETCH_UNIT, FETCH_WAITS_UNIT, PASS_UNIT, PORT_UNIT, STALL_UNIT, STORE_UNIT
 from simulator.engine.passes import pass_name, row_passes, with_passes
 from simulator.mapping import BUFFERS, PassCache, Plan, plan
 from simulator.skipping import run_pass
@@ -66,6 +66,8 @@ def check(p: Plan, times: StepTimes) -> dict[str, list[Interval]]:
     together = sorted([*units.get("array", []), *stalls], key=lambda i: i.start)
     assert cycles(together) == times.total_cycles
     assert all(a.end == b.start for a, b in pairwise(together))
+    waits = {"data", "queue", *(f"room in the {buffer} buffer" for buffer in BUFFERS)}
+    assert {i.name for i in units.get(FETCH_WAITS_UNIT, [])} <= waits
     for arrow in times.history.arrows:
         assert arrow.from_cycle <= arrow.to_cycle
         assert any(i.start <= arrow.from_cycle < i.end for i in units[arrow.from_unit])

@@ -222,8 +222,8 @@ def main() -> None:
     }
     print(survivors_page(survivors, why), figures, sep="\n")
     if not options.files:
-        write_text_atomically(SURVIVORS, survivors_page(survivors, why))
         keep(PROMISE, figures, sum(outcome.seconds for _, outcome in results))
+        write_text_atomically(SURVIVORS, survivors_page(survivors, why))
 
 
 if __name__ == "__main__":

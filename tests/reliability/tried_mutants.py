@@ -85,7 +85,7 @@ def warm() -> None:
 
 
 def usual(folders: Iterable[str], changed: Mapping[str, Any], uncompiled: Collection[str]) -> Usual:
-    """Run the tests once; `changed` modules tell which of their functions run (see `mutation.watched`)."""
+    """Run the tests once; `changed` modules tell which of their functions run."""
     told = list(_in_child(lambda tell: _run_watched(list(folders), changed, uncompiled, tell), 3600))
     good = [t for t in told if t.get("passed")]
     for t in told:

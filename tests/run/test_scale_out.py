@@ -26,7 +26,7 @@ from simulator.report import Report, summary
 from simulator.run import bound_of, dense_twin
 from simulator.values import ValueTally
 from simulator.workload import dealt, lower
-from traces import InputError, Trace, TraceWriter
+from traces import InputError, Trace, TraceWriter, synthetic_trace
 
 SAMPLE = Path(__file__).parents[2] / "traces" / "samples" / "charlm_t1e-6.npz"
 MEMORIES = st.one_of(st.just("ideal"), SYSTEMS)
@@ -344,3 +344,20 @@ def test_json_of_many_chips_has_the_keys_that_readme_promises() -> None:
     assert list(data["all_reduce"]) == ["bytes", "bytes_per_chip", "cycles", "exposed_cycles", "energy_pj"]
     assert (data["arrays"], data["chips"], data["batch"]) == (2, 4, "per_chip")
     assert report.baseline.to_dict()["scale_out"]["chips"] == 4
+
+
+@pytest.mark.parametrize("batch", ["per_chip", "divided"])
+def test_dram_commands_of_chips_are_those_of_all_of_them(batch: str, tmp_path: Path) -> None:
+    dram = {"level": "timing", "timing": "ddr4_3200"}
+    layout = {"layers": 1, "hidden_size": 4, "input_size": 4, "sequence_length": 2, "sparsity": 0.5}
+    with (
+        Trace(synthetic_trace(tmp_path / "all.npz", batch_size=4, **layout)) as four,
+        Trace(synthetic_trace(tmp_path / "half.npz", batch_size=2, **layout)) as two,
+    ):
+        pair = machine(memory={"dram": dram}, chips={"count": 2, "batch": batch})
+        found = simulate(pair, four, baseline=False).activity.dram_commands
+        share = simulate(alone(pair), four if batch == "per_chip" else two, baseline=False).activity.dram_commands
+    if batch == "per_chip":
+        assert found == {name: 2 * done for name, done in share.items()}
+    else:  # a share has other zeros, but as much that is not skipped: its weights
+        assert share["reads"] < found["reads"] <= 3 * share["reads"]

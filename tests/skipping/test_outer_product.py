@@ -15,6 +15,8 @@ from plain.outer_product import plain_outer_product
 from plain.two_masks import two_masks, unpacked_case
 
 from simulator.skipping import IdealTwoSided, OuterProduct, run_pass
+from simulator.skipping.masks import from_bools
+from simulator.skipping.pairs import nonzeros_by_part
 from traces.errors import InputError
 
 KNOWN = json.loads((Path(__file__).parents[1] / "reference" / "known_answers.json").read_text())["outer_product"]
@@ -155,3 +157,11 @@ def test_masks_that_do_not_fit_are_refused() -> None:
         run_pass(mask, spec, np.ones((3, 0), np.bool_))
     with pytest.raises(InputError, match=r"shared: found a mask with lookahead, which does not read it.*outer_product"):
         run_pass(mask, {"mechanism": "lookahead", "depth": 1, "refill": 1}, np.ones((3, 2), np.bool_))
+
+
+@pytest.mark.parametrize(("part", "parts"), [(1, 9), (5, 3), (32, 2), (32, 3), (40, 2), (48, 3), (64, 2), (70, 2)])
+def test_non_zeros_are_counted_by_part_wherever_parts_begin_in_a_word(part: int, parts: int) -> None:
+    lanes = part * parts
+    bools = np.random.default_rng(part).random((1, lanes, 6)) < 0.5
+    found = nonzeros_by_part(from_bools(bools), part, parts)
+    assert np.array_equal(found, bools.reshape(1, parts, part, 6).sum(axis=2))
