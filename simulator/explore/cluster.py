@@ -125,7 +125,7 @@ class _Sweep:
     def __init__(self, cluster: _Cluster, common: Lots, points: Sequence[Any], to_send: deque[_Lot]) -> None:
         self._cluster, self._common, self._points, self._to_send = cluster, common, points, to_send
         self._under_way: dict[Future[Any], _Lot] = {}
-        self._ended: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
+        self._ended: queue.Queue[Future[Any]] = queue.Queue()  # a SimpleQueue may wait for ever, see test_lot
         self._deadly: list[str] = []
 
     def rows(self, stop: Callable[[], bool], describe: Callable[[Any], str]) -> Iterator[tuple[int, Any]]:

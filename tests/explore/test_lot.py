@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -155,6 +156,31 @@ def test_points_that_kill_workers_are_told_when_the_others_are_done(data: st.Dat
         swept(data.draw, sizes, deadly, rows)
     assert sorted(rows) == [(point, -point) for point in range(points) if point not in deadly]
     assert [f"<{point}>" in str(caught.value) for point in range(points)] == [p in deadly for p in range(points)]
+
+
+class Silent(Drawn):
+    """A cluster that never answers."""
+
+    def look(self) -> None:
+        pass
+
+
+def test_every_wait_for_an_answer_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    # `queue.SimpleQueue.get` waits for ever where its time passes between two looks of its own (CPython 3.11 to 3.13):
+    # rare with a tenth of a second, but a loaded machine does it.
+    monkeypatch.setattr(cluster, "LOOK_UP_EVERY_SECONDS", 2e-6)
+    common: Any = Plain()
+
+    def sweep_and_stop() -> None:
+        for _ in range(3000):
+            silent: Any = Silent(lambda _: 0, set())
+            asked = iter((False, True))
+            assert list(_Sweep(silent, common, [1], deque([_Lot(0, 1)])).rows(lambda a=asked: next(a), str)) == []
+
+    waits = threading.Thread(target=sweep_and_stop, daemon=True)
+    waits.start()
+    waits.join(timeout=60)
+    assert not waits.is_alive()
 
 
 def test_a_third_point_that_kills_workers_ends_the_sweep() -> None:
