@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, fsum
 
 from simulator.arch import Architecture
 from simulator.energy.price import UNVERIFIED_SHARE
@@ -106,7 +106,7 @@ class AreaReport:
     @property
     def total_mm2(self) -> float:
         """Area of all lines in mm2: the sum of `by_component`."""
-        return sum(self.by_component().values())
+        return fsum(self.by_component().values())
 
     @property
     def complete(self) -> bool:
@@ -142,7 +142,7 @@ class AreaReport:
             if line.note:
                 notes.append(f"{line.component} {line.part}: {line.note}")
         for source, lines in guessed.items():
-            share = sum(line.mm2 for line in lines) / total if total else 0.0
+            share = fsum(line.mm2 for line in lines) / total if total else 0.0
             if share > UNVERIFIED_SHARE:
                 parts = ", ".join(f"{line.component} {line.part}" for line in lines)
                 notes.append(f"{share:.0%} of the area is at figures that are not verified: {parts} ({source})")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import fsum, isfinite
 
 from simulator.arch import Architecture, dram_energy_row
 from simulator.arch.memory_system import Buffer
@@ -101,7 +101,7 @@ class EnergyReport:
     @property
     def total_pj(self) -> float:
         """Energy of the run in pJ: the sum of `by_component`."""
-        return sum(self.by_component().values())
+        return fsum(self.by_component().values())
 
     def by_component(self) -> dict[str, float]:
         """Energy in pJ of each component, in the order of `components`; those without any count are 0."""
@@ -121,7 +121,7 @@ class EnergyReport:
 
         Reading the masks again, and choosing by them, is what *using* the zeros costs, and not in here.
         """
-        return sum(line.pj for line in self.lines if (line.component, line.action) in MAKING_ZEROS)
+        return fsum(line.pj for line in self.lines if (line.component, line.action) in MAKING_ZEROS)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import fsum
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def layer_products(report: Report) -> list[dict[str, Any]]:
                 "stalls": {reason: spent for reason, spent in zip(STALLS, stalls, strict=True) if spent},
                 "dram_read_bytes": counts[Count.DRAM_READ_BYTES],
                 "dram_write_bytes": counts[Count.DRAM_WRITE_BYTES],
-                "energy_pj": sum(components.values()),
+                "energy_pj": fsum(components.values()),
             }
         )
     return rows

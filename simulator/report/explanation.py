@@ -5,6 +5,7 @@ Every sentence is put together from the report's own numbers, so it is true of a
 
 from __future__ import annotations
 
+from math import fsum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -131,9 +132,9 @@ def limiter(report: Report) -> Limiter:
     }
     unit = max(busy, key=lambda name: busy[name])
     if busy[unit] >= BUSY_SHARE:
-        share[unit] = sum(share.pop(name) for name in WAITS)
+        share[unit] = fsum(share.pop(name) for name in WAITS)
     else:
-        share["loads"] = sum(share.pop(name) for name in LOADS)
+        share["loads"] = fsum(share.pop(name) for name in LOADS)
     name = max(share, key=lambda part: share[part])
     if share[name] < LEAST_SHARE:
         return Limiter("nothing", 0.0, "nothing but the non-zero MACs", "more zeros, or more MACs in the array")
@@ -275,10 +276,10 @@ def _of_time(report: Report) -> list[str]:
             if name == NEEDED and report.bound is None:
                 text = "work on products with zeros"
             said.append(f"{numbers.percent(parts[name])} is {text}{names}")
-    if sum(stalls.values()) >= LEAST_SHARE:
+    if fsum(stalls.values()) >= LEAST_SHARE:
         largest = sorted(stalls, key=lambda name: -stalls[name])[:NAMED]
         named = ", ".join(f"{name} {numbers.percent(stalls[name])}" for name in largest if stalls[name] >= LEAST_SHARE)
-        said.append(f"{numbers.percent(sum(stalls.values()))} is stalls ({named})")
+        said.append(f"{numbers.percent(fsum(stalls.values()))} is stalls ({named})")
     return [f"Of the time here, {_joined(said)}."] if said else []
 
 
@@ -305,15 +306,15 @@ def _of_energy(report: Report) -> list[str]:
     same = [n for n in here if there[n] and DOES_NOT_SHRINK * there[n] <= here[n] and here[n] >= LEAST_SHARE * total]
     if same:
         largest = sorted(same, key=lambda name: -here[name])
-        share = sum(here[name] for name in same) / total
+        share = fsum(here[name] for name in same) / total
         sentences.append(
             f"Not smaller than the twin's: {_joined(largest)}, {numbers.percent(share)} of the energy here."
         )
     added = {name: -value for name, value in saved.items() if value < 0}
-    if sum(added.values()) >= LEAST_SHARE * twin_total:
+    if fsum(added.values()) >= LEAST_SHARE * twin_total:
         largest = sorted(added, key=lambda name: -added[name])[:NAMED]
         sentences.append(
-            f"What skipping adds ({', '.join(largest)}) costs {numbers.percent(sum(added.values()) / twin_total)} of "
+            f"What skipping adds ({', '.join(largest)}) costs {numbers.percent(fsum(added.values()) / twin_total)} of "
             "the dense twin's energy."
         )
     making = report.energy.making_zeros_pj / total if total else 0.0

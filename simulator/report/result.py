@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import fsum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,7 +162,7 @@ class Report:
         stalled ones too. Tasks of the vector unit alone (``gates_backward``) are products here.
         """
         groups = energy_by(self.energy, self.activity, self.arch, field_name)
-        return {name: sum(components.values()) for name, components in groups.items()}
+        return {name: fsum(components.values()) for name, components in groups.items()}
 
     @property
     def stalls(self) -> dict[str, int]:

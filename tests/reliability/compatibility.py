@@ -8,8 +8,7 @@ COMPATIBILITY = Promise(
     key="compatibility",
     item=6,
     text="Python 3.11 to 3.13, each with the lowest packages that `pyproject.toml` allows and have wheels and with the "
-    "newest: the tests that meet other packages pass, and the sample's report has the same counts; from Python 3.12 on "
-    "its energies differ in their last digits, for `sum` of floats rounds otherwise there (DEVIATIONS.md)",
+    "newest: the tests that meet other packages pass, and the sample's report has the same bytes",
     tests=("tests/reliability/test_lock.py", "tests/project/test_packaging.py"),
     command="make compatibility",
 )

@@ -63,7 +63,9 @@ def test_product_frame_agrees_with_the_products_of_the_json(report: Report) -> N
 def test_product_csv_round_trips(report: Report) -> None:
     frame = report.frame()
     text = to_csv(frame)
-    again = pd.read_csv(io.StringIO(text), dtype={"time": "Int64"}, float_precision="round_trip")
+    # Python's own float() reads back what was written, whatever the default of this pandas does.
+    exactly = dict.fromkeys(frame.select_dtypes("float").columns, lambda cell: float(cell or "nan"))
+    again = pd.read_csv(io.StringIO(text), dtype={"time": "Int64"}, converters=exactly)
     pd.testing.assert_frame_equal(again, frame, check_dtype=False)
     assert to_csv(again) == text
     assert "\r" not in text
