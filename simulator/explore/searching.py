@@ -34,6 +34,7 @@ from simulator.explore.sweeping import (
     changed_meanwhile,
     check_workers,
     evaluator,
+    is_of_changed_files,
     known_row,
     open_store,
 )
@@ -271,7 +272,7 @@ class _Walk:
             observe(done)
         gone = list[str]()
         for one, entry, known in zip(asked, entries, rows, strict=True):
-            if known is not None and known["key"] is None and isinstance(entry, Point):
+            if known is not None and is_of_changed_files(entry, known):
                 gone.append(str(known["error"]))  # asked as it is, it is evaluated when the search goes on
             elif known is not None:
                 self.trials.tell(one, known, self._goals.judge(with_quality(self._space, known)))

@@ -176,7 +176,7 @@ def run_sweep(
             for number, row in evaluations:
                 place = points.places[number]
                 rows.add(place, row)
-                if row["status"] == "invalid" and row.get("key", "") is None:
+                if is_of_changed_files(points[number], row):
                     gone[place] = str(row["error"])
                 done += 1
                 observe(done, all_points)
@@ -188,6 +188,11 @@ def run_sweep(
             raise InputError(no_valid_point(space.source, list(ended.invalid)))
         write()
     return ended
+
+
+def is_of_changed_files(entry: Point | Refusal, row: Row) -> bool:
+    """Whether a row is of a point that could not be evaluated because a file changed or went."""
+    return isinstance(entry, Point) and row["status"] == "invalid" and row["key"] is None
 
 
 def changed_meanwhile(reasons: Sequence[str]) -> InputError:

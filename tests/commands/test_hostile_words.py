@@ -88,12 +88,11 @@ def test_a_mistake_in_a_file_is_told_as_text(
         assert raised.value.code == 2
         return capsys.readouterr().err
 
-    # The terminal's own words: click strips whole escape sequences from what is no terminal, but not their parts.
     told = fails("validate", str(tmp_path / "bad.yaml"))
-    assert "key?[2J: found unknown key" in told
+    assert r"key\x1b[2J: found unknown key" in told
     assert is_plain(told)
     told = fails("inspect", "no\x1b[2Jfile.npz")
-    assert "no?[2Jfile.npz: found no such file" in told
+    assert r"no\x1b[2Jfile.npz: found no such file" in told
     assert is_plain(told)
 
 
