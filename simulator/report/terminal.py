@@ -1,21 +1,22 @@
-"""The report as text for a terminal, a pipe or a file."""
+"""The report as text for a terminal, a pipe or a file.
+
+Laid out by `textwrap` and styled by click, which are loaded anyway: importing rich's console and laying out its tables
+took a seventh of a short run. Characters that are not one column wide are left to rich.
+"""
 
 from __future__ import annotations
 
-import io
+import os
 import shutil
 import sys
-from typing import TYPE_CHECKING
+import textwrap
+
+import click
 
 from simulator.energy import AreaReport
 from simulator.report import numbers, summary
 from simulator.report.result import Report
 from simulator.report.training import Training
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
-    from rich.text import Text
 
 DEFAULT_WIDTH = 80
 NARROWEST, WIDEST = 80, 110  # below, numbers would be cut; beyond, the eye loses the line
@@ -44,70 +45,109 @@ def render(report: Report, width: int | None = None, color: bool | None = None, 
     str
         Ends with a line break.
     """
-    from rich.console import Console, Group
-
     terminal = sys.stdout is not None and sys.stdout.isatty()
     if width is None:
         width = shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns if terminal else DEFAULT_WIDTH
-    text = io.StringIO()
-    console = Console(
-        file=text,
-        width=min(max(width, NARROWEST), WIDEST),
-        force_terminal=terminal if color is None else color,
-        color_system=None if color is False else "auto" if color is None else "standard",
-        legacy_windows=False,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        no_color=None if color is None else not color,
-    )
-    parts = _parts(report, verbose)
-    console.print(Group(*[part.laid_out(console.width) if isinstance(part, _Table) else part for part in parts]))
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).strip("\n") + "\n"
+    if color is None:
+        color = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
+    width = min(max(width, NARROWEST), WIDEST)
+    lines = [line for part in _parts(report, verbose) for line in part.laid_out(width)]
+    return "\n".join(_shown(line, color) for line in lines).strip("\n") + "\n"
 
 
-def _parts(report: Report, verbose: bool) -> list[RenderableType | _Table]:
+Piece = tuple[str, str]
+"""Text of one line, and its style: a colour, ``bold``, both, or nothing."""
+
+
+def _shown(line: list[Piece], color: bool) -> str:
+    """Join the pieces of a line, with the codes of a terminal where there is colour, and without blanks at its end."""
+    while line and not line[-1][0].rstrip():
+        line = line[:-1]
+    if line:
+        line = [*line[:-1], (line[-1][0].rstrip(), line[-1][1])]
+    if not color:
+        return "".join(text for text, _ in line)
+    return "".join(_styled(text, style) if style else text for text, style in line)
+
+
+def _styled(text: str, style: str) -> str:
+    words = style.split()
+    return click.style(text, fg=next((word for word in words if word != "bold"), None), bold="bold" in words or None)
+
+
+def _cells(text: str) -> int:
+    """Columns of a terminal that a text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Break a text into lines at its blanks, and within words that are longer than a line."""
+    if text.isascii():
+        return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
+    from rich.console import Console
     from rich.text import Text
 
-    title = Text(f"{numbers.plain(report.arch.name)} on {summary.steps(report.steps)}", style="bold")
-    parts: list[RenderableType | _Table] = [title, "", _lines(summary.headline(report), "bold green"), ""]
-    parts += [_lines(summary.provenance(report)), "", _cycles(report), ""]
+    return [line.plain.rstrip() for line in Text(text).wrap(Console(width=width), width)]
+
+
+class _Sentence:
+    """Text as wide as there is room."""
+
+    def __init__(self, text: str, style: str = "") -> None:
+        self._text, self._style = text, style
+
+    def laid_out(self, width: int) -> list[list[Piece]]:
+        """Give its lines."""
+        return [[(line, self._style)] for line in _wrapped(self._text, width)]
+
+
+class _Lines:
+    """Labels, and what stands beside them."""
+
+    def __init__(self, lines: list[summary.Line], style: str = "") -> None:
+        self._lines, self._style = lines, style
+
+    def laid_out(self, width: int) -> list[list[Piece]]:
+        """Give its lines: a label is told once."""
+        left = max((_cells(label) for label, _ in self._lines), default=0)
+        found = []
+        for label, text in self._lines:
+            for number, line in enumerate(_wrapped(text, width - left - len(GAP))):
+                name = "" if number else label
+                found.append([(name + " " * (left - _cells(name)), self._style), (GAP + line, "")])
+        return found
+
+
+def _parts(report: Report, verbose: bool) -> list[_Sentence | _Lines | _Table]:
+    title = f"{numbers.plain(report.arch.name)} on {summary.steps(report.steps)}"
+    nothing = _Sentence("")
+    parts: list[_Sentence | _Lines | _Table] = [_Sentence(title, "bold"), nothing]
+    parts += [_Lines(summary.headline(report), "bold green"), nothing]
+    parts += [_Lines(summary.provenance(report)), nothing, _cycles(report), nothing]
     layers = summary.layer_rows(report)
     if len(layers) > 1:
-        parts += [_layers(layers, with_dram=not report.arch.ideal_memory), ""]
-    parts += [_slots(report), "", _energy(report), ""]
+        parts += [_layers(layers, with_dram=not report.arch.ideal_memory), nothing]
+    parts += [_slots(report), nothing, _energy(report), nothing]
     if not report.arch.ideal_memory:
-        parts += [_dram(report), *([_lines(rows)] if (rows := summary.dram_commands(report)) else []), ""]
+        parts += [_dram(report), *([_Lines(rows)] if (rows := summary.dram_commands(report)) else []), nothing]
     if verbose and report.area is not None and report.area.lines:
-        parts += [_area(report.area, None if report.baseline is None else report.baseline.area), ""]
-        parts += [_lines([("note", numbers.plain(note)) for note in report.area.notes], "yellow"), ""]
+        parts += [_area(report.area, None if report.baseline is None else report.baseline.area), nothing]
+        parts += [_Lines([("note", numbers.plain(note)) for note in report.area.notes], "yellow"), nothing]
     if report.training is not None:
-        parts += [_training(report.training), _lines(_training_lines(report.training)), ""]
+        parts += [_training(report.training), _Lines(_training_lines(report.training)), nothing]
     if report.break_even is not None:
-        parts += [_lines(summary.break_even(report.break_even)), ""]
+        parts += [_Lines(summary.break_even(report.break_even)), nothing]
     if remarks := summary.remarks(report):
-        parts += [_lines([("note", remark) for remark in remarks], "yellow"), ""]
-    for sentence in report.explain():
-        parts.append(Text(numbers.plain(sentence)))
-    return parts
-
-
-def _lines(lines: list[summary.Line], style: str = "") -> Table:
-    from rich.table import Table
-
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True, style=style)
-    grid.add_column(overflow="fold")
-    for label, text in lines:
-        grid.add_row(label, text)
-    return grid
+        parts += [_Lines([("note", remark) for remark in remarks], "yellow"), nothing]
+    return [*parts, *(_Sentence(numbers.plain(sentence)) for sentence in report.explain())]
 
 
 class _Table:
-    """Names on the left, numbers on the right, two blanks between columns; a rule of dashes, no frame.
-
-    Laid out here and not as a `rich.table.Table`, which takes three times as long: a tenth of a short run.
-    """
+    """Names on the left, numbers on the right, two blanks between columns; a rule of dashes, no frame."""
 
     def __init__(self, title: str, *columns: str) -> None:
         self._header, self._rows = (title, *columns), list[tuple[tuple[str, ...], str]]()
@@ -116,27 +156,28 @@ class _Table:
         """Add a row of as many cells as the header has."""
         self._rows.append((cells, style or ""))
 
-    def laid_out(self, width: int) -> Text:
-        """Make text whose lines are no longer than `width`, at the cost of the names."""
-        from rich.cells import cell_len, set_cell_size
-        from rich.text import Text
-
+    def laid_out(self, width: int) -> list[list[Piece]]:
+        """Give its lines; where they were too long, names are cut."""
         every = [self._header, *(cells for cells, _ in self._rows)]
-        widths = [max(map(cell_len, column)) for column in zip(*every, strict=True)]
+        widths = [max(map(_cells, column)) for column in zip(*every, strict=True)]
         whole = sum(widths) + len(GAP) * (len(widths) - 1)
         widths[0] -= max(0, whole - width)
 
-        def line(cells: tuple[str, ...]) -> list[str]:
-            name, room = cells[0], widths[0]
-            left = set_cell_size(name, room) if cell_len(name) <= room else set_cell_size(name, room - 3) + "..."
-            others = (" " * (w - cell_len(cell)) + cell for cell, w in zip(cells[1:], widths[1:], strict=True))
-            return [left, "".join(GAP + other for other in others)]
+        def line(cells: tuple[str, ...], style: str, of_name: str) -> list[Piece]:
+            others = (" " * (w - _cells(cell)) + cell for cell, w in zip(cells[1:], widths[1:], strict=True))
+            return [(_fitted(cells[0], widths[0]), of_name), ("".join(GAP + other for other in others), style)]
 
-        title, columns = line(self._header)
-        text = Text.assemble((title, "bold cyan"), columns, "\n", "-" * min(whole, width), no_wrap=True)
-        for cells, style in self._rows:
-            text.append("\n").append("".join(line(cells)), style)
-        return text
+        rule: list[Piece] = [("-" * min(whole, width), "")]
+        return [line(self._header, "", "bold cyan"), rule, *(line(cells, style, style) for cells, style in self._rows)]
+
+
+def _fitted(text: str, width: int) -> str:
+    """Fill a text up with blanks, or cut it, the last three of its characters dots."""
+    if _cells(text) <= width:
+        return text + " " * (width - _cells(text))
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, width - 3) + "..."
 
 
 def _cycles(report: Report) -> _Table:
