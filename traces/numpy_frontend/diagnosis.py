@@ -80,7 +80,6 @@ class LayerDiagnosis:
             within = np.arange(units) * H // units
             self._rows: Integers = (H * np.arange(4)[:, None] + within).reshape(-1)
             self._raw_rows: Floats = np.empty((self._rows.size, T, B), layer.dG.dtype)
-        self._nonzero = np.empty((4 * H, B), np.bool_)  # of the time step at hand, where it lies in the caches
         self._packed = np.empty((T, B, packed_bytes(4 * H)), np.uint8)
         self._nonzeros, self._causes = np.zeros(4, np.int64), np.zeros(4, np.int64)
 
@@ -89,12 +88,11 @@ class LayerDiagnosis:
     ) -> None:
         """Look at a time step; see `traces.numpy_frontend.lstm.BackwardObserver`."""
         layer = self.layer
-        nonzero = np.not_equal(kept, 0, out=self._nonzero)
-        pack_mask(t, nonzero.view(np.uint8), self._packed, self._nonzeros)
+        pack_mask(t, np.ascontiguousarray(kept), self._packed, self._nonzeros)
         if not self.sampled:
             return
         self._raw_rows[:, t] = gate_gradient[self._rows]
-        if not np.not_equal(gate_gradient, 0, out=self._nonzero).all():
+        if not gate_gradient.all():
             gates, before, cell_tanh = layer.gates[t], layer.cells[t], layer.cell_tanh[t]
             count_causes(gate_gradient, gates, before, cell_tanh, hidden_gradient, cell_gradient, self._causes)
 
