@@ -23,7 +23,7 @@ def test_rows_of_bits_are_numpys(units: int, sequences: int, dtype: type[np.floa
     pack_mask(1, gradient, packed, counts)
     np.testing.assert_array_equal(packed[1], np.packbits((gradient != 0).T, axis=1, bitorder="little"))
     assert (packed[[0, 2]] == 255).all()
-    by_gate = np.count_nonzero(gradient.reshape(4, -1), axis=1) + [1, 0, 0, 5]
+    by_gate = np.count_nonzero(gradient.reshape(4, -1), axis=1) + np.array([1, 0, 0, 5])
     assert counts.tolist() == by_gate.tolist()
 
 
