@@ -192,7 +192,7 @@ def run_sweep(
 
 def is_of_changed_files(entry: Point | Refusal, row: Row) -> bool:
     """Whether a row is of a point that could not be evaluated because a file changed or went."""
-    return isinstance(entry, Point) and row["status"] == "invalid" and row["key"] is None
+    return isinstance(entry, Point) and row["status"] == "invalid" and row.get("key", "") is None
 
 
 def changed_meanwhile(reasons: Sequence[str]) -> InputError:
