@@ -207,5 +207,6 @@ def frame(axes: Sequence[str], rows: Sequence[Row]) -> pd.DataFrame:
     for name in names:
         whole = [cell for row in rows if (cell := row.get(name)) is None or type(cell) is int]
         if len(whole) == len(rows) and any(cell is not None and int(float(cell)) != cell for cell in whole):
-            made[name] = pd.array(whole, dtype="Int64")
+            fits = all(cell is None or _kind(cell) is int for cell in whole)
+            made[name] = pd.Series(whole, dtype="Int64" if fits else object)
     return made

@@ -4,6 +4,7 @@ import csv
 import io
 import sys
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,6 +40,15 @@ def test_csv_reads_back_to_the_very_cells(rows: list[Row]) -> None:
 def test_a_cell_with_any_line_break_is_quoted() -> None:
     rows: list[Row] = [{"error": "a\rb"}, {"error": "c\r\nd"}, {"error": "e\nf"}]
     assert to_csv([], rows).count('"') == 2 * len(rows)
+
+
+@pytest.mark.parametrize("count", [2**53 + 1, 2**63 - 1, 2**63, 2**64 + 1, -(2**70)])
+def test_a_frame_holds_counts_of_any_size_as_they_are(count: int) -> None:
+    rows: list[Row] = [{"cycles_total": count}, {}, {"cycles_total": 3}]
+    cells = frame([], rows)["cycles_total"]
+    assert [cells[0], cells[2]] == [count, 3]
+    assert pd.isna(cells[1])
+    assert frame([], rows[:1])["cycles_total"][0] == count
 
 
 @settings(max_examples=60, derandomize=True)
