@@ -1,8 +1,8 @@
-"""Deflating large masks: runs and a Huffman code, in a seventh of zlib's time. Importing this loads numba.
+"""Deflating large masks: runs and a Huffman code. Importing this loads numba.
 
-Recording waits for it: a step's masks are compressed while the next step keeps all cores busy. The format is RFC 1951,
-one dynamic block; section numbers below are its. The only matches are runs (distance 1), as with zlib's ``Z_RLE``: the
-bits of a mask have no phrases that come again.
+Training waits for it, and it takes an eighth of the time of zlib's ``Z_RLE``, a fortieth of its default. The format is
+RFC 1951, one dynamic block; section numbers below are its. The only matches are runs (distance 1), as with zlib's
+``Z_RLE``: the bits of a mask have no phrases that come again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 Bytes = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint64]
 Integers = npt.NDArray[np.int64]
 
 END = 256
@@ -22,9 +23,9 @@ SYMBOLS = 286
 LONGEST_CODE = 15
 LONGEST_RUN = 258
 LEAST_RUN = 3
-COUNTED_BYTES, COUNT_EVERY = 4096, 4
-"""Of so many blocks one is counted, from which the code is made: it is as good for the others within a few tenths of a
-per cent, and counting takes almost as long as writing."""
+COUNT_EVERY = 5
+"""Of so many bytes outside runs one is counted, from which the code is made: it is as good for the others within a few
+tenths of a per cent. Odd, so that it meets every byte of a row in some row."""
 
 # Section 3.2.5: the symbol of each length of a run, and the bits and base of what follows it.
 _EXTRA_BITS = np.array([0] * 8 + [1] * 4 + [2] * 4 + [3] * 4 + [4] * 4 + [5] * 4 + [0], dtype=np.int64)
@@ -41,16 +42,18 @@ def deflated(data: Bytes) -> bytes:
     ----------
     data : uint8 [n], n >= 1
     """
+    words = np.require(data[: len(data) // 8 * 8].view(np.uint64), requirements="A")
+    runs = np.empty((max(1, len(words)), 2), np.int64)
+    runs = runs[: _find_runs(data, words, runs)]
     # Every symbol gets a word, for only a part of the data is counted.
     counts = np.ones(SYMBOLS, np.int64)
-    for first in range(0, len(data), COUNT_EVERY * COUNTED_BYTES):
-        _count(data[first : first + COUNTED_BYTES], counts, _SYMBOL_OF)
+    _count(data, runs, counts, _SYMBOL_OF)
     lengths = code_lengths(counts)
     codes = _codes(lengths)
     # Most bits of a byte, and the block's head and end.
     room = len(data) * int(lengths[:END].max()) // 32 + 64
     out = np.empty(room, np.dtype("<u4"))
-    end = _write(data, lengths, codes, _SYMBOL_OF, _BASES, _EXTRA_BITS, out)
+    end = _write(data, runs, lengths, codes, _SYMBOL_OF, _BASES, _EXTRA_BITS, out)
     return out[: -(-end // 4)].tobytes()[:end]
 
 
@@ -63,28 +66,46 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_compiled
-def _run(data: Bytes, at: int) -> int:
-    """Length of the run at a place: how often the byte before comes again."""
-    if at == 0 or data[at] != data[at - 1]:
-        return 0
-    end = min(len(data), at + LONGEST_RUN)
-    stop = at + 1
-    while stop < end and data[stop] == data[at]:
-        stop += 1
-    return stop - at
+def _find_runs(data: Bytes, words: Words, runs: Integers) -> int:
+    """Write where the bytes begin that repeat the one before, and where they end; returns the number of runs.
+
+    A run is looked for only where it fills one of `words`, eight bytes of the data each: a shorter one saves next to
+    nothing over its bytes' own code words, and to look for it took more time than everything else.
+    """
+    found, word = 0, 1
+    while word < len(words):
+        byte = data[8 * word - 1]
+        alike = np.uint64(byte) * np.uint64(0x0101_0101_0101_0101)
+        if words[word] != alike:
+            word += 1
+            continue
+        begin = 8 * word
+        while begin > 1 and data[begin - 2] == byte:
+            begin -= 1
+        while word < len(words) and words[word] == alike:
+            word += 1
+        end = 8 * word
+        while end < len(data) and data[end] == byte:
+            end += 1
+        runs[found, 0], runs[found, 1] = begin, end
+        found += 1
+        word = (end + 7) // 8
+    return found
 
 
 @_compiled
-def _count(data: Bytes, counts: Integers, symbol_of: Integers) -> None:
+def _count(data: Bytes, runs: Integers, counts: Integers, symbol_of: Integers) -> None:
+    """Count the symbols that `_write` writes."""
     at = 0
-    while at < len(data):
-        run = _run(data, at)
-        if run >= LEAST_RUN:
-            counts[symbol_of[run]] += 1
-            at += run
-        else:
-            counts[data[at]] += 1
-            at += 1
+    for r in range(len(runs) + 1):
+        begin, end = (runs[r, 0], runs[r, 1]) if r < len(runs) else (len(data), len(data))
+        for b in range((at + COUNT_EVERY - 1) // COUNT_EVERY * COUNT_EVERY, begin, COUNT_EVERY):
+            counts[data[b]] += COUNT_EVERY
+        at = begin
+        while end - at >= LEAST_RUN:
+            length = min(end - at, LONGEST_RUN)
+            counts[symbol_of[length]] += 1
+            at += length
     counts[END] += 1
 
 
@@ -165,6 +186,7 @@ def _codes(lengths: Integers) -> Integers:
 @_compiled
 def _write(
     data: Bytes,
+    runs: Integers,
     lengths: Integers,
     codes: Integers,
     symbol_of: Integers,
@@ -198,19 +220,23 @@ def _write(
         turned = (bits & 1) << 3 | (bits & 2) << 1 | (bits & 4) >> 1 | (bits & 8) >> 3
         room, filled, end = put(room, filled, end, turned, 4)
     at = 0
-    while at < len(data):
-        run = _run(data, at)
-        if run >= LEAST_RUN:
-            symbol = int(symbol_of[run])
-            room, filled, end = put(room, filled, end, codes[symbol], lengths[symbol])
+    for r in range(len(runs) + 1):
+        begin, stop = (runs[r, 0], runs[r, 1]) if r < len(runs) else (len(data), len(data))
+        for b in range(at, begin - 1, 2):  # two at a time: each waits for the one before
+            first, second = data[b], data[b + 1]
+            both = codes[first] | codes[second] << lengths[first]
+            room, filled, end = put(room, filled, end, both, lengths[first] + lengths[second])
+        if (begin - at) % 2:
+            room, filled, end = put(room, filled, end, codes[data[begin - 1]], lengths[data[begin - 1]])
+        at = begin
+        while stop - at >= LEAST_RUN:
+            length = min(stop - at, LONGEST_RUN)
+            symbol = symbol_of[length]
             kind = symbol - END - 1
-            # What the run is longer than the symbol's base, and a bit for the distance.
-            room, filled, end = put(room, filled, end, run - bases[kind], extra_bits[kind] + 1)
-            at += run
-        else:
-            symbol = int(data[at])
             room, filled, end = put(room, filled, end, codes[symbol], lengths[symbol])
-            at += 1
+            # What the run is longer than the symbol's base, and a bit for the distance.
+            room, filled, end = put(room, filled, end, length - bases[kind], extra_bits[kind] + 1)
+            at += length
     room, filled, end = put(room, filled, end, codes[END], lengths[END])
     out[end] = np.uint32(room)
     return int(4 * end + (filled + 7) // 8)

@@ -4,10 +4,6 @@ Members are appended, compressed, to a hidden file beside the trace, `.NAME.part
 file as it is, ends the copy with header and directory, syncs it and renames it to the trace's own name; so a
 recording that is killed at any moment leaves its last checkpoint and at most hidden files that the next
 writer of the same trace replaces.
-
-Compression takes longer than everything else about a step, so a thread does it while the caller computes the next one.
-It touches no file: the members are written by the caller's thread, at the next step, checkpoint or end. At most
-one step waits.
 """
 
 from __future__ import annotations

@@ -1,27 +1,25 @@
 """What recording adds to a training step, and the numpy layers against ``torch.nn.LSTM``, in turns.
 
 Turns, because a machine is seldom idle: ours, the rival's, and so on, so that noise meets both; told is the turn with
-the median ratio. PyTorch
-is no dependency of ours; an interpreter that has it is named by the environment variable SKIPSTONE_TORCH_PYTHON, and
-computes in a process of its own, only when asked to.
+the median ratio. PyTorch is no dependency of ours; an interpreter that has it is named by the environment variable
+SKIPSTONE_TORCH_PYTHON, and computes in a process of its own, only when asked to.
 """
 
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.rows import Row
 from traces import corpora
-from traces.char_lm import CharLMSettings, _CharLMRun
+from traces.char_lm import SAMPLED_STEPS, CharLMSettings, _CharLMRun
 from traces.numpy_frontend.blas_threads import get_threads
 from traces.numpy_frontend.language_model import Shape, initial_parameters
 from traces.numpy_frontend.lstm import LSTMLayer, Weights
@@ -37,15 +35,13 @@ SAME_INSTRUCTIONS = {"haswell": "AVX2", "zen": "AVX2", "sandybridge": "AVX"}
 """What oneDNN, which computes PyTorch's LSTM, must be held to where OPENBLAS_CORETYPE holds ours to older kernels.
 Otherwise two instruction sets are compared: kernels for AVX-512 took half the time of those for AVX2."""
 
-STEPS_IN_A_ROW = 3
-
 NEVER = 2**31 - 1
 """Record every so manyth step: none but the first, which is not measured."""
 
 
 def measure(times: int = 9, shapes: Sequence[tuple[int, int, int, int]] = SHAPES) -> list[Row]:
     """Measure both for every shape; other shapes only for a quick check that it works."""
-    rows = [_recording(*shape, times) for shape in shapes]
+    rows = [_recording(*shape, 2 * times) for shape in shapes]
     python = os.environ.get(TORCH_PYTHON)
     if not python:
         print(f"numpy against torch.nn.LSTM is left out: {TORCH_PYTHON} names no interpreter (`make bench` sets it)")
@@ -54,31 +50,25 @@ def measure(times: int = 9, shapes: Sequence[tuple[int, int, int, int]] = SHAPES
 
 
 def _recording(layers: int, hidden: int, T: int, B: int, times: int) -> Row:
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as writers:
+    """Compare steps of one run: of four, the two in the middle are not recorded, so that both meet the same drifts."""
+    with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder) / "words.txt"
         corpus.write_text(_words(4 * (T * B + 1000)), encoding="utf-8")
-        runs = {}
-        for recorded in (True, False):
-            settings = CharLMSettings(
-                corpus=str(corpus),
-                layers=layers,
-                hidden=hidden,
-                sequence=T,
-                batch=B,
-                record_every=1 if recorded else NEVER,
-                eval_every=0,
-            )
-            run = _CharLMRun(settings, corpora.load(settings.corpus))
-            writer = TraceWriter(Path(folder) / f"{recorded}.npz", run.header(), checkpoint_every_seconds=None)
-            runs[recorded] = run, writers.enter_context(writer)
+        recorded = CharLMSettings(
+            corpus=str(corpus), layers=layers, hidden=hidden, sequence=T, batch=B, record_every=1, eval_every=0
+        )
+        run = _CharLMRun(recorded, corpora.load(recorded.corpus))
         turns = []
-        for _ in range(times):
-            spent = []
-            for run, writer in runs.values():
-                run.take_step(writer)  # the first is not measured
-                spent.append(statistics.median(_seconds(run.take_step, writer) for _ in range(STEPS_IN_A_ROW)))
+        with TraceWriter(Path(folder) / "run.npz", run.header(), checkpoint_every_seconds=None) as writer:
+            for turn in range(times + 1):
+                spent = {True: 0.0, False: 0.0}
+                for step in range(2 * SAMPLED_STEPS):  # one in so many, of those recorded, has all statistics
+                    is_recorded = step % 4 in (0, 3)
+                    run.settings = recorded if is_recorded else replace(recorded, record_every=NEVER)
+                    spent[is_recorded] += _seconds(run.take_step, writer) / SAMPLED_STEPS
                 writer.checkpoint()
-            turns.append((spent[0], spent[1]))
+                if turn:  # the first warms caches
+                    turns.append((spent[True], spent[False]))
     note = f"training step of {layers} x {hidden} cells, T {T}, B {B}, every step recorded; rival: none recorded"
     return Row(f"recording {layers} x {hidden}", *_median_turn(turns), 1, 1 / 1.05, note)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from traces import statistics
 from traces.bitmask import BitMask, packed_bytes
 from traces.histograms import activation_histogram, gradient_histogram
 from traces.numpy_frontend.lstm import GATES, LSTMLayer, flat
@@ -56,7 +55,10 @@ def hidden_mask(layer: LSTMLayer) -> BitMask | None:
     some = layer.hidden[::every, :-1] != 0
     if np.count_nonzero(some) > (1 - HIDDEN_ZEROS_WORTH_RECORDING) * some.size:
         return None
-    return BitMask.pack(np.moveaxis(layer.hidden[:, :-1] != 0, 0, -1))
+    packed, counts = np.empty((layer.T, layer.B, packed_bytes(layer.H)), np.uint8), np.zeros((2, 1), np.int64)
+    for t in range(layer.T):
+        pack_mask(layer.hidden[:, t], packed[t], counts)
+    return BitMask(packed, layer.H)
 
 
 class LayerDiagnosis:
@@ -81,14 +83,15 @@ class LayerDiagnosis:
             self._rows: Integers = (H * np.arange(4)[:, None] + within).reshape(-1)
             self._raw_rows: Floats = np.empty((self._rows.size, T, B), layer.dG.dtype)
         self._packed = np.empty((T, B, packed_bytes(4 * H)), np.uint8)
-        self._nonzeros, self._causes = np.zeros(4, np.int64), np.zeros(4, np.int64)
+        # Non-zeros of each gate, and gate columns [t, k] that are not zero in the whole batch.
+        self._counts, self._causes = np.zeros((2, 4), np.int64), np.zeros(4, np.int64)
 
     def observe(
         self, t: int, gate_gradient: Floats, kept: Floats, hidden_gradient: Floats, cell_gradient: Floats
     ) -> None:
         """Look at a time step; see `traces.numpy_frontend.lstm.BackwardObserver`."""
         layer = self.layer
-        pack_mask(t, np.ascontiguousarray(kept), self._packed, self._nonzeros)
+        pack_mask(kept, self._packed[t], self._counts)
         if not self.sampled:
             return
         self._raw_rows[:, t] = gate_gradient[self._rows]
@@ -103,7 +106,7 @@ class LayerDiagnosis:
     def gate_sparsity(self) -> dict[str, float]:
         """Return the share of exact zeros in dG for each gate."""
         size = self.layer.dG.size // 4
-        return {gate: 1 - count / size for gate, count in zip(GATES, self._nonzeros.tolist(), strict=True)}
+        return {gate: 1 - count / size for gate, count in zip(GATES, self._counts[0].tolist(), strict=True)}
 
     def natural_zeros(self) -> dict[str, int]:
         """Count the zeros that dG had before its threshold, by their cause.
@@ -158,13 +161,13 @@ class LayerDiagnosis:
 
     def thresholded_zeros(self) -> int:
         """Count the elements that the threshold made zero."""
-        zeros: int = self.layer.dG.size - int(self._nonzeros.sum())
+        zeros: int = self.layer.dG.size - int(self._counts[0].sum())
         return zeros - int(self._causes.sum())
 
     def zero_columns(self) -> float:
         """Return the share of gate columns [t, k] that are zero in the whole batch."""
-        active = int(statistics.gate_columns(self.gradient_mask(), 4).sum())
-        share: float = active / (4 * self.layer.H * self.layer.T)
+        columns = int(self._counts[1].sum())
+        share: float = columns / (4 * self.layer.H * self.layer.T)
         return 1 - share
 
     def gradient_rms(self) -> float:

@@ -1,7 +1,6 @@
 """Where a gate gradient is zero and why, one time step at a time. Importing this loads numba.
 
-A time step is looked at while it is in the first caches, and the bits of [4H, B] must be turned to rows of 4H. Nothing
-here computes a number that training reads.
+A time step is looked at while it is in the first caches. Nothing here computes a number that training reads.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -19,27 +17,36 @@ from numba.extending import intrinsic
 from traces.bitmask import Bytes
 from traces.numpy_frontend.parameters import Floats, Integers
 
-Words = npt.NDArray[np.uint64]
-
-WORD, TOGETHER = 64, 16
-"""Bits of a square's side, and values that are compared with 0 at a time."""
+WORD, TOGETHER = 32, 16
+"""Units of a word of bits, and sequences whose values are compared with 0 at a time."""
 SATURATED, ZERO_STATE, UPSTREAM, UNDERFLOW = range(4)
 """Where `count_causes` counts each cause."""
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _nonzeros_of_sixteen(typing: Any, flat: Any, at: Any) -> Any:
-    """Bits of the non-zeros, and of what is no number, among ``flat[at : at + 16]``: uint64, the first the lowest."""
+def _gather_units(typing: Any, values: Any, first: Any, words: Any, place: Any) -> Any:
+    """Write ``words[place : place + 16]``: bit j of word b is where ``values[first + j, b]`` is not 0."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        values = ir.VectorType(context.get_data_type(signature.args[0].dtype), TOGETHER)
-        place = builder.gep(array.data, [context.cast(builder, arguments[1], signature.args[1], types.int64)])
-        loaded = builder.load(builder.bitcast(place, values.as_pointer()), align=4)
-        held = builder.fcmp_unordered("!=", loaded, ir.Constant(values, [0.0] * TOGETHER))
-        return builder.zext(builder.bitcast(held, ir.IntType(TOGETHER)), ir.IntType(WORD))
+        kinds = signature.args
+        source, target = (context.make_array(kinds[k])(context, builder, arguments[k]) for k in (0, 2))
+        unit, place = (context.cast(builder, arguments[k], kinds[k], types.int64) for k in (1, 3))
+        several = ir.VectorType(context.get_data_type(kinds[0].dtype), TOGETHER)
+        bits = ir.VectorType(ir.IntType(WORD), TOGETHER)
+        zeros, none = ir.Constant(several, [0.0] * TOGETHER), ir.Constant(bits, [0] * TOGETHER)
+        apart = builder.extract_value(source.strides, 0)
+        here = builder.bitcast(builder.gep(source.data, [place]), ir.IntType(8).as_pointer())
+        here = builder.gep(here, [builder.mul(unit, apart)])
+        found = none
+        for j in range(WORD):
+            loaded = builder.load(builder.bitcast(here, several.as_pointer()), align=4)
+            held = builder.fcmp_unordered("!=", loaded, zeros)  # what is no number is not zero, too
+            found = builder.or_(found, builder.select(held, ir.Constant(bits, [1 << j] * TOGETHER), none))
+            here = builder.gep(here, [apart])
+        builder.store(found, builder.bitcast(builder.gep(target.data, [place]), bits.as_pointer()), align=4)
+        return context.get_dummy_value()
 
-    return types.uint64(flat, at), emit
+    return types.void(values, first, words, place), emit
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -47,79 +54,59 @@ def _ones_in(typing: Any, word: Any) -> Any:
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
 
-    return types.int64(types.uint64), emit
+    return types.uint32(types.uint32), emit
 
 
-@numba.njit(inline="always")  # type: ignore[untyped-decorator]
-def _exchange(block: Words, step: int, low: np.uint64, end: int) -> None:
-    """Exchange quarters of `step` rows and bits, in squares of twice as many."""
-    shift = np.uint64(step)
-    for corner in range(0, end, 2 * step):
-        for i in range(corner, corner + step):
-            here, there = np.uint64(i), np.uint64(i + step)
-            swap = ((block[here] >> shift) ^ block[there]) & low
-            block[there] ^= swap
-            block[here] ^= swap << shift
+def _pack_mask(values: Floats, packed: Bytes, counts: Integers) -> None:
+    """Pack where the values of a time step are not zero, and count these and the units that have one.
 
-
-def _pack_mask(t: int, gradient: Floats, packed: Bytes, nonzeros: Integers) -> None:
-    """Pack where the gate gradients of a time step are not zero, and count these by gate.
-
-    Words of bits, one a unit, are turned to rows, one a sequence, in squares of 64 x 64 bits by exchanging ever smaller
-    quarters (Hacker's Delight, section 7-3).
+    A word of each sequence takes a bit from each of 32 units. Sequences lie side by side, so words grow 16 at a time.
 
     Parameters
     ----------
-    t : int
-    gradient : floating [4H, B]
-        dG_t, C-contiguous.
-    packed : uint8 [T, B, ceil(4H / 8)]
-        Its time step t is overwritten.
-    nonzeros : int64 [4]
-        Added to.
+    values : floating [units, B]
+        Of any strides; fastest where sequences lie side by side.
+    packed : uint8 [B, ceil(units / 8)]
+        Overwritten.
+    counts : int64 [2, G]
+        Added to: non-zeros of each of G equal shares of the units, and units that are not zero in some sequence.
     """
-    units, sequences = gradient.shape
-    flat = gradient.reshape(-1)
-    block = np.empty(WORD, np.uint64)
-    for first in range(0, sequences, WORD):
-        width = min(WORD, sequences - first)
-        for unit in range(0, units, WORD):
-            rows = min(WORD, units - unit)
-            gate, ones = 4 * unit // units, 0
-            of_gate_end = (gate + 1) * units // 4
-            for k in range(rows):
-                at = (unit + k) * sequences + first
-                bits = np.uint64(0)
-                if width < TOGETHER:
-                    for b in range(width):
-                        bits |= np.uint64(flat[at + b] != 0) << np.uint64(b)
-                else:
-                    for b in range(0, width - TOGETHER + 1, TOGETHER):
-                        bits |= _nonzeros_of_sixteen(flat, at + b) << np.uint64(b)
-                    last = width - TOGETHER  # some of them for a second time
-                    bits |= _nonzeros_of_sixteen(flat, at + last) << np.uint64(last)
-                block[k] = bits
-                if unit + k == of_gate_end:
-                    nonzeros[gate] += ones
-                    gate, of_gate_end, ones = gate + 1, (gate + 2) * units // 4, 0
-                ones += _ones_in(bits)
-            nonzeros[gate] += ones
-            block[rows:] = 0
-            _exchange(block, 32, np.uint64(0x0000_0000_FFFF_FFFF), WORD)
-            turned = WORD if width > WORD // 2 else WORD // 2  # no sequence needs the others
-            _exchange(block, 16, np.uint64(0x0000_FFFF_0000_FFFF), turned)
-            _exchange(block, 8, np.uint64(0x00FF_00FF_00FF_00FF), turned)
-            _exchange(block, 4, np.uint64(0x0F0F_0F0F_0F0F_0F0F), turned)
-            _exchange(block, 2, np.uint64(0x3333_3333_3333_3333), turned)
-            _exchange(block, 1, np.uint64(0x5555_5555_5555_5555), turned)
-            octets, byte = (rows + 7) // 8, unit // 8
-            for b in range(width):
-                if octets == WORD // 8:
-                    for i in range(WORD // 8):  # one store of eight bytes
-                        packed[t, first + b, byte + i] = block[b] >> np.uint64(8 * i)
-                else:
-                    for i in range(octets):
-                        packed[t, first + b, byte + i] = block[b] >> np.uint64(8 * i)
+    units, sequences = values.shape
+    gates = counts.shape[1]
+    words = np.empty(sequences, np.uint32)
+    together = sequences >= TOGETHER and values.strides[1] == values.itemsize
+    for first in range(0, units, WORD):
+        rows = min(WORD, units - first)
+        if rows == WORD and together:
+            for b in range(0, sequences, TOGETHER):
+                begin = min(b, sequences - TOGETHER)  # the last may be some for a second time
+                _gather_units(values, first, words, begin)
+        else:
+            words[:] = 0
+            for unit in range(rows):
+                for b in range(sequences):
+                    words[b] |= np.uint32(values[first + unit, b] != 0) << np.uint32(unit)
+        somewhere = np.uint32(0)
+        for b in range(sequences):
+            somewhere |= words[b]
+        low, gate = 0, gates * first // units
+        while low < rows:
+            high = min(rows, (gate + 1) * units // gates - first)
+            of_gate, ones = np.uint32((1 << high) - (1 << low)), np.uint32(0)
+            for b in range(sequences):
+                ones += _ones_in(words[b] & of_gate)
+            counts[0, gate] += ones
+            counts[1, gate] += _ones_in(somewhere & of_gate)
+            low, gate = high, gate + 1
+        byte = first // 8
+        if rows == WORD:
+            for b in range(sequences):
+                for i in range(WORD // 8):  # one store of four bytes
+                    packed[b, byte + i] = words[b] >> np.uint32(8 * i)
+        else:
+            for b in range(sequences):
+                for i in range((rows + 7) // 8):
+                    packed[b, byte + i] = words[b] >> np.uint32(8 * i)
 
 
 def _count_causes(
