@@ -29,7 +29,7 @@ def run(plan: Plan, window: Window | None = None) -> StepTimes:
         If the machine gets stuck: the plan asks for what the machine cannot hold.
     """
     if plan.dram is None:
-        return summarize(plan, _array_alone(plan), window=window)
+        return summarize(plan, _array_alone(plan), 0, window)
     from simulator.engine.kernels import commands_until, walk
 
     jobs, loads = len(plan.job_product), len(plan.load_buffer)
@@ -79,7 +79,7 @@ def run(plan: Plan, window: Window | None = None) -> StepTimes:
         raise DeadlockError("the compiled engine is stuck where the event engine is not: please report this plan")
     commands = {} if dram is None else commands_until(dram, int(total))
     moments = Moments(started, ended, made, written, stored, allocated, loaded, int(total), commands)
-    return summarize(plan, moments, window=window)
+    return summarize(plan, moments, 0, window)
 
 
 def _array_alone(plan: Plan) -> Moments:

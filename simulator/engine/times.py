@@ -172,12 +172,12 @@ class StepTimes:
     busy: dict[str, int]
     dram_commands: dict[str, int] = field(default_factory=dict)
     all_reduce_cycles: int = 0
-    events: int = 0
+    events: int = field(kw_only=True)
     intervals: tuple[Interval, ...] = field(default=())
     history: History = field(default_factory=History)
 
 
-def summarize(plan: Plan, moments: Moments, events: int = 0, window: Window | None = None) -> StepTimes:
+def summarize(plan: Plan, moments: Moments, events: int, window: Window | None = None) -> StepTimes:
     """Derive a step's times from what an engine measured, and what each unit did when within a window of cycles.
 
     Raises

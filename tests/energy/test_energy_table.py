@@ -2,12 +2,13 @@
 
 import math
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from simulator.arch import config_root
 from simulator.arch.locate import energy_table_names
@@ -268,6 +269,19 @@ def test_no_energy_area_or_power_is_infinite_or_no_number() -> None:
                     assert refused == [False], f"{kind.__name__}.{name}"
                     seen.add(f"{kind.__name__}.{name}")
     assert len(seen) == 10
+
+
+def test_every_source_and_file_is_named() -> None:
+    seen = 0
+    for kind in vars(rows).values():
+        for name, field in kind.model_fields.items() if isinstance(kind, type) and issubclass(kind, Part) else ():
+            if name in ("source", "file"):
+                told = TypeAdapter(Annotated[field.annotation, field])
+                assert told.validate_python("x") == "x"
+                with pytest.raises(ValidationError, match="at least 1 character"):
+                    told.validate_python("")
+                seen += 1
+    assert seen == 8
 
 
 def test_misspelt_source_is_refused_with_a_hint(tmp_path: Path) -> None:
