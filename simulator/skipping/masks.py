@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -35,7 +36,7 @@ class PackedRows(NamedTuple):
     start: int
 
 
-class LaidLater(PassMasks):
+class LaidLater(PassMasks, ABC):
     """Packed masks, which become words by position only where a mechanism asks for these."""
 
     _shape: tuple[int, int, int]
@@ -54,9 +55,9 @@ class LaidLater(PassMasks):
         self.__dict__["tally"] = (nonzeros, needed)
 
     @property
+    @abstractmethod
     def rows(self) -> PackedRows:
         """Each lane's positions as a packed row."""
-        raise NotImplementedError
 
     def _filled(self, fill: Callable[..., None], flat: Bytes, octets: int, firsts: Counts, start: int) -> Words:
         words = np.zeros(self._shape, np.uint64)

@@ -12,26 +12,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from plain.failing_disk import as_nobody, enlarge, files_up_to, read_only, small_disk
+from plain.small_inputs import write_inputs
 
 from simulator.cli import skipstone
-from traces import InputError, synthetic_trace
+from traces import InputError
 
-SPACE = """\
-name: small
-archs: [machine.yaml]
-traces: [a.npz]
-axes: {array.rows: [2, 3], array.columns: [4, 8]}
-"""
-MACHINE = """\
-name: machine
-clock_mhz: 500
-precision: {operand: fp16, accumulator: fp32}
-array: {rows: 4, columns: 4}
-skipping: {mechanism: lookahead, depth: 4, refill: 2, banks: null}
-memory: ideal
-energy_table: cmos_45nm
-"""
-TEXT = "".join(f"{k * k} is the square of {k}.\n" for k in range(200))
 TRAINED = "--steps 6 --hidden 8 --layers 1 --sequence 10 --batch 3 --record-every 1 --eval-every 0 --quiet"
 FULL = r"No space left on device|File too large"
 
@@ -39,10 +24,7 @@ FULL = r"No space left on device|File too large"
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("inputs")
-    shape = {"layers": 1, "hidden_size": 6, "input_size": 5, "sequence_length": 3, "batch_size": 4, "sparsity": 0.7}
-    synthetic_trace(home / "a.npz", steps=[10], **shape)
-    for name, text in (("space.yaml", SPACE), ("machine.yaml", MACHINE), ("text.txt", TEXT)):
-        (home / name).write_text(text, encoding="utf-8")
+    write_inputs(home, "{array.rows: [2, 3], array.columns: [4, 8]}")
     return home
 
 
@@ -50,8 +32,8 @@ COMMANDS = {
     "recording": f"record char-lm --corpus IN/text.txt --out OUT/run.npz {TRAINED}",
     "sweep": "sweep IN/space.yaml --out OUT --workers 1 --quiet",
     "search": "search IN/space.yaml --out OUT --workers 1 --quiet --trials 4 --batch 2 --sampler random",
-    "report": "simulate --arch IN/machine.yaml --trace IN/a.npz --out OUT --quiet",
-    "page": "simulate --arch IN/machine.yaml --trace IN/a.npz --html OUT/page.html --quiet",
+    "report": "simulate --arch IN/small.yaml --trace IN/a.npz --out OUT --quiet",
+    "page": "simulate --arch IN/small.yaml --trace IN/a.npz --html OUT/page.html --quiet",
     "export": "export IN/a.npz --step 10 --layer lstm0 --product dh --quiet --to OUT/mask.npy",
 }
 AGAIN = {"recording": " --force", "export": " --force"}
@@ -175,7 +157,7 @@ def test_a_folder_of_somebody_else_is_told(inputs: Path, whole: dict[str, dict[s
         assert list((home / "out").iterdir()) == []
 
 
-@pytest.mark.parametrize("file", ["a.npz", "space.yaml", "machine.yaml"])
+@pytest.mark.parametrize("file", ["a.npz", "space.yaml", "small.yaml"])
 def test_an_input_without_the_right_to_read_it_is_told(
     inputs: Path, whole: dict[str, dict[str, object]], file: str
 ) -> None:

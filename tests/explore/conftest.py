@@ -8,21 +8,12 @@ from pathlib import Path
 
 import pytest
 from plain.dask_cluster import Cluster
+from plain.small_inputs import MACHINE, small_trace
 
 from simulator.compiling import store as kernels
 from simulator.explore import run_sweep
 from simulator.explore.space import Space
-from traces import DenseLayer, synthetic_trace
-
-MACHINE = """\
-name: small
-clock_mhz: 500
-precision: {operand: fp16, accumulator: fp32}
-array: {rows: 4, columns: 4}
-skipping: {mechanism: lookahead, depth: 4, refill: 2, banks: null}
-memory: ideal
-energy_table: cmos_45nm
-"""
+from traces import DenseLayer
 
 
 @pytest.fixture(scope="session")
@@ -35,18 +26,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (home / "plain.yaml").write_text(dense, encoding="utf-8")
     for name, seed, steps in (("a", 1, [10, 20, 30]), ("b", 2, [5])):
-        synthetic_trace(
-            home / f"{name}.npz",
-            layers=1,
-            hidden_size=6,
-            input_size=5,
-            sequence_length=3,
-            batch_size=4,
-            sparsity=0.7,
-            steps=steps,
-            seed=seed,
-            dense_layers=[DenseLayer("classifier", 6, 5)],
-        )
+        layer = DenseLayer("classifier", 6, 5)
+        small_trace(home / f"{name}.npz", steps=steps, seed=seed, dense_layers=[layer])
     return home
 
 

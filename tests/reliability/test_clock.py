@@ -12,28 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from plain.small_inputs import write_inputs
 
 from reliability.promises import ROOT
 from simulator.explore import load_space, run_sweep, search
-from traces import synthetic_trace
 from traces.char_lm import CharLMSettings, record_char_lm
 from traces.thresholds import Fixed
 
-SPACE = """\
-name: small
-archs: [machine.yaml]
-traces: [a.npz]
-axes: {array.rows: [2, 3, 4], array.columns: [4, 8, 12]}
-"""
-MACHINE = """\
-name: machine
-clock_mhz: 500
-precision: {operand: fp16, accumulator: fp32}
-array: {rows: 4, columns: 4}
-skipping: {mechanism: lookahead, depth: 4, refill: 2, banks: null}
-memory: ideal
-energy_table: cmos_45nm
-"""
 YEARS = (0, 30, -20, 8, -35, 1)
 SECONDS_OF_A_YEAR = 365 * 86_400
 WALL_CLOCK = {("time", "time"), ("time", "time_ns"), ("time", "localtime"), ("time", "gmtime")} | {
@@ -43,13 +28,7 @@ WALL_CLOCK = {("time", "time"), ("time", "time_ns"), ("time", "localtime"), ("ti
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    shape = {"layers": 1, "hidden_size": 6, "input_size": 5, "sequence_length": 3, "batch_size": 4, "sparsity": 0.7}
-    synthetic_trace(tmp_path / "a.npz", steps=[10], **shape)
-    (tmp_path / "space.yaml").write_text(SPACE, encoding="utf-8")
-    (tmp_path / "machine.yaml").write_text(MACHINE, encoding="utf-8")
-    (tmp_path / "text.txt").write_text(
-        "".join(f"{k * k} is the square of {k}.\n" for k in range(200)), encoding="utf-8"
-    )
+    write_inputs(tmp_path, "{array.rows: [2, 3, 4], array.columns: [4, 8, 12]}")
     return tmp_path
 
 

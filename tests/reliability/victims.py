@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from plain.small_inputs import MACHINE, TEXT, small_trace
+
 from simulator import load_arch, simulate
 from simulator.explore import evaluate, load_space, run_sweep
-from traces import DenseLayer, Trace, synthetic_trace
+from traces import DenseLayer, Trace
 
 SPACE = """\
 name: killed
-archs: [machine.yaml, zero_skip]
+archs: [small.yaml, zero_skip]
 traces: [a.npz, b.npz]
 axes:
   array.rows: [4, 8, 16]
@@ -19,18 +21,7 @@ axes:
   energy_table: [cmos_45nm, cmos_7nm]
 """
 SMALLER = SPACE.replace("[4, 8, 16]", "[4, 8]").replace("name: killed", "name: smaller")
-MACHINE = """\
-name: machine
-clock_mhz: 500
-precision: {operand: fp16, accumulator: fp32}
-array: {rows: 4, columns: 4}
-skipping: {mechanism: lookahead, depth: 4, refill: 2, banks: null}
-memory: ideal
-energy_table: cmos_45nm
-"""
-TEXT = "".join(f"{k * k} is the square of {k}.\n" for k in range(300))
 TRAINED = "--hidden 8 --layers 2 --sequence 10 --batch 3 --record-every 2 --eval-every 5 --eval-windows 2 --quiet"
-SHAPE = {"layers": 1, "hidden_size": 6, "input_size": 5, "sequence_length": 3, "batch_size": 4, "sparsity": 0.7}
 
 
 @dataclass(frozen=True)
@@ -93,8 +84,8 @@ def make_inputs(folder: Path) -> Path:
     folder.mkdir()
     for name, seed, steps in (("a", 1, [10, 20]), ("b", 2, [5])):
         layer = DenseLayer("classifier", 6, 5)
-        synthetic_trace(folder / f"{name}.npz", steps=steps, seed=seed, dense_layers=[layer], **SHAPE)
-    for name, text in (("space", SPACE), ("smaller", SMALLER), ("machine", MACHINE)):
+        small_trace(folder / f"{name}.npz", steps=steps, seed=seed, dense_layers=[layer])
+    for name, text in (("space", SPACE), ("smaller", SMALLER), ("small", MACHINE)):
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     (folder / "text.txt").write_text(TEXT, encoding="utf-8")
     run_sweep(load_space(folder / "space.yaml"), folder / "swept", 1)

@@ -17,6 +17,7 @@ from random import Random
 
 import click
 import numpy as np
+from plain.small_inputs import MACHINE
 
 from reliability.fuzzing.archives import MARKET, npy
 from reliability.fuzzing.files import QUALITY, RESULTS, SETTINGS, _report
@@ -30,15 +31,6 @@ from traces.program import impossible_names_told
 SEPARATOR = b"\0"
 """Between the words of a command line: no program can be given one inside a word."""
 
-MACHINE = """\
-name: small
-clock_mhz: 500
-precision: {operand: fp16, accumulator: fp32}
-array: {rows: 4, columns: 4}
-skipping: {mechanism: lookahead, depth: 4, refill: 2, banks: null}
-memory: ideal
-energy_table: cmos_45nm
-"""
 SPACE = {"name": "s", "archs": ["m.yaml"], "traces": ["t.npz"], "axes": {"skipping.depth": [2, 4]}}
 
 QUICK = (
