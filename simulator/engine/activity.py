@@ -130,7 +130,11 @@ class Activity:
 
     def where(self, **fields: object) -> Bools:
         """Select products by the fields of their keys: bool [P]."""
-        return np.array([all(getattr(k, f) == v for f, v in fields.items()) for k in self.keys], dtype=bool)
+        chosen = np.ones(len(self.keys), dtype=bool)
+        for name, value in fields.items():
+            place = ProductKey._fields.index(name)
+            chosen &= np.array([key[place] == value for key in self.keys], dtype=bool)
+        return chosen
 
 
 @dataclass(frozen=True)
