@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from benchmarks import events, kernels, replay, startup, sweep
 from benchmarks.rows import Row, table
 
@@ -40,6 +42,7 @@ def test_the_sweeps_that_are_measured_have_a_thousand_points_and_their_frontiers
         assert "and their frontier in cycles_total, energy_total_pj, area_mm2" in row.note
 
 
+@pytest.mark.slow
 def test_start_up_row_says_what_its_rival_imports() -> None:
     start, first = startup.measure(times=1)
     assert "numba" in start.note

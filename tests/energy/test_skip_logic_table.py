@@ -50,7 +50,10 @@ def test_totals_in_the_file_are_the_sums_of_their_parts() -> None:
 
 
 @needs_yosys
-@pytest.mark.parametrize(("depth", "banks", "width", "columns"), [(1, None, 16, 8), (4, None, 8, 8), (8, 4, 8, 8)])
+@pytest.mark.parametrize(
+    ("depth", "banks", "width", "columns"),
+    [(1, None, 16, 8), *(pytest.param(*row, marks=pytest.mark.slow) for row in [(4, None, 8, 8), (8, 4, 8, 8)])],
+)
 def test_synthesis_makes_the_row_again(depth: int, banks: int | None, width: int, columns: int) -> None:
     wanted = depth, banks, width, columns
     committed = next(r for r in LOGIC.rows if (r.depth, r.banks, r.operand_bits, r.columns) == wanted)
@@ -65,6 +68,7 @@ def test_synthesis_makes_the_adder_again() -> None:
 
 
 @needs_yosys
+@pytest.mark.slow
 def test_parts_sum_to_the_whole_array() -> None:
     """Lanes are put together from parts; a whole array, synthesised in one piece, is not cheaper or dearer."""
     columns = 2

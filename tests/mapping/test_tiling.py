@@ -13,7 +13,7 @@ from plain.cases import machine
 
 from simulator.arch import Architecture
 from simulator.engine import compiled
-from simulator.mapping import Candidate, busiest_unit, choices, plan, why_not
+from simulator.mapping import Candidate, PassCache, busiest_unit, choices, plan, why_not
 from simulator.mapping.tiling import ORDERS, Pins, Tiling, TilingProblem
 from simulator.mapping.tilings import Cut, PassCost, _times_loaded, enumerated
 from simulator.memory import BandwidthDram
@@ -70,8 +70,8 @@ def test_choice_is_near_the_best_of_all_mappings() -> None:
     """
     over = []
     for m, k, n, density, rate, latency, kib in CASES:
-        workload = Workload(0, (product(m, k, n, density),))
-        chosen = compiled.run(plan(small(rate, latency, kib), workload)).total_cycles
+        workload, cache = Workload(0, (product(m, k, n, density),)), PassCache()
+        chosen = compiled.run(plan(small(rate, latency, kib), workload, cache)).total_cycles
         totals = []
         for shape in [[4, 4], *SHAPES]:
             tiles = itertools.product(
@@ -85,7 +85,7 @@ def test_choice_is_near_the_best_of_all_mappings() -> None:
                     continue
                 pinned = {"tile_m": tile_m, "tile_n": tile_n, "tile_k": tile_k, "order": order, "shape": shape}
                 try:
-                    one = plan(small(rate, latency, kib, pinned), workload)
+                    one = plan(small(rate, latency, kib, pinned), workload, cache)
                 except InputError:
                     continue  # does not fit
                 totals.append(compiled.run(one).total_cycles)

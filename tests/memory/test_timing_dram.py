@@ -11,7 +11,7 @@ from simulator.memory.timing_kernels import advance, arrive, settle
 from simulator.memory.timing_state import NEVER, counters
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_commands_and_completions_are_those_of_the_plain_form(data):
     d = data.draw(drams())
@@ -28,7 +28,7 @@ def test_commands_and_completions_are_those_of_the_plain_form(data):
     assert plain.violations(d.standard, mine) == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_results_do_not_depend_on_how_finely_it_is_asked(data):
     d = data.draw(drams())
@@ -58,7 +58,7 @@ def closed_loop(d, transfers, in_flight, every_cycle):
     return commands_of(state), told
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_caller_that_reacts_gets_the_same_from_far_limits_as_from_every_cycle(data):
     d = data.draw(drams())
