@@ -57,9 +57,17 @@ DAMAGE = (
 
 
 _NUMBER = rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf(?:inity)?)"
+_INTEGER = rb"[+-]?[0-9]+"
 _INDICES = rb"[0-9]{1,18}[ \t]+[0-9]{1,18}"
-_VALUES = {"pattern": 0, "integer": 1, "unsigned-integer": 1, "real": 1, "double": 1, "complex": 2}
-"""Numbers of an element in a Matrix Market file, by its field."""
+_VALUES = {
+    "pattern": [],
+    "integer": [_INTEGER],
+    "unsigned-integer": [_INTEGER],
+    "real": [_NUMBER],
+    "double": [_NUMBER],
+    "complex": [_NUMBER, _NUMBER],
+}
+"""What an element is in a Matrix Market file, by its field."""
 
 
 def read_mask(path: Path) -> BitMask:
@@ -234,8 +242,8 @@ def _read_market(path: Path) -> Any:
 
 
 def _check_lines(path: Path, layout: str, field: str) -> None:
-    """Check the text of the elements, for scipy 1.17 ends the process at some lines that are no numbers."""
-    parts = [_NUMBER] * _VALUES[field] if layout == "array" else [_INDICES, *[_NUMBER] * _VALUES[field]]
+    """Check the text of the elements: scipy 1.17 reads an integer 0.5 as 0, and ends the process at some others."""
+    parts = _VALUES[field] if layout == "array" else [_INDICES, *_VALUES[field]]
     line = rb"[ \t]*+(?:" + rb"[ \t]+".join(parts) + rb")?"
     lines = re.compile(rb"(?:" + line + rb"[ \t]*+\r?\n)*+(?:" + line + rb")?", re.IGNORECASE)
     with path.open("rb") as file:
@@ -245,7 +253,7 @@ def _check_lines(path: Path, layout: str, field: str) -> None:
         first = file.tell()
         while text := b"".join(file.readlines(_TEXT_AT_ONCE_BYTES)):
             if not lines.fullmatch(text):
-                raise ValueError(f"a line after byte {first} that is not {' '.join(['a number'] * len(parts))}")
+                raise ValueError(f"a line after byte {first} that is no element of the field {field}")
             first = file.tell()
 
 

@@ -20,6 +20,7 @@ from traces.regular_files import in_place_of_file
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e300, le=1e300)]
 Ends = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
+Slots = Annotated[int, Field(ge=0, lt=2**126)]  # cycles times MACs a cycle
 EXPECTED = "a report.json of simulate --out"
 
 
@@ -44,7 +45,7 @@ class Replayed(Saved):
     """Which steps of which trace."""
 
     sha256: str
-    steps: list[int]
+    steps: list[Count]
 
 
 class Macs(Saved):
@@ -171,9 +172,9 @@ class PhaseOf(Stretch):
     """A phase of a training: its share of the steps ends at `until`."""
 
     until: Number
-    first_step: int
-    last_step: int
-    recorded_steps: int
+    first_step: Count
+    last_step: Count
+    recorded_steps: Count
 
 
 class CurveAt(Saved):
@@ -182,7 +183,7 @@ class CurveAt(Saved):
     sparsity: Annotated[float, Field(ge=0, le=1)]
     speedup: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     energy_saving: Number
-    step: int | None = None
+    step: Count | None = None
 
 
 class SavedBreakEven(Saved):
@@ -223,7 +224,7 @@ class Run(Saved):
     machine: dict[str, Any]
     peaks: Peaks
     busy_cycles: dict[str, Count]
-    mac_slots: dict[str, int]
+    mac_slots: dict[str, Slots]
     on_chip_bytes: dict[str, Moved]
     layer_products: list[LayerProduct]
     remarks: list[str]

@@ -63,7 +63,9 @@ class Results:
     def _take(self, line: str, number: int) -> None:
         try:
             row = json.loads(line)
+            json.dumps(row, allow_nan=False)  # 1e999 is read as infinite, and is no JSON that we could write again
             self.rows[str(row["key"])] = row
         except (ValueError, KeyError, TypeError, RecursionError):
             where, found = f"{self.path}:{number}", f"{line[:60]!r}"
-            raise InputError.of(where, found, "a result: a JSON object with a key", "remove the line") from None
+            expected = "a result: a JSON object with a key, numbers finite"
+            raise InputError.of(where, found, expected, "remove the line") from None

@@ -17,6 +17,7 @@ from contract.threshold_policies import TARGET
 from plain import plain_trace
 
 from reliability.fuzzing.archives import Entry, npy, zipped
+from reliability.fuzzing.files import _report
 from reliability.readers import READERS, refusal
 from simulator.arch import load_arch
 from simulator.arch.document import LONGEST_BYTES, parse_document
@@ -25,6 +26,7 @@ from simulator.energy.skip_logic import read_skip_logic
 from simulator.energy.sram import COLUMNS
 from simulator.explore.axes import parse_axis
 from simulator.explore.store import Store
+from simulator.report.saved import read_report
 from simulator.study.results import Results
 from traces import Trace
 from traces.errors import InputError
@@ -129,13 +131,13 @@ WHOLE = b"%%MatrixMarket matrix array integer general\n2 2\n1\n0\n0\n7"
     "text",
     [GENERAL + b"1 1 1.5\n2 3 -2\n4 5 0\x02", GENERAL + b"1 1 1.\x002 3 -2\n4 5 0\n",
     GENERAL + b"1 1 1.5\n2 3 -2\n4 5 0-1",
-     WHOLE + b"\xb7", WHOLE + b" ", WHOLE[:-1] + b"%"],
+     WHOLE + b"\xb7", WHOLE + b" ", WHOLE[:-1] + b"%", WHOLE[:-4] + b"\n1e3", WHOLE[:-1] + b"0.5\n"],
 )  # fmt: skip
-def test_a_market_file_with_a_line_that_is_no_number_is_refused_and_ends_no_process(
+def test_a_market_file_with_a_line_that_is_no_element_is_refused_and_ends_no_process(
     text: bytes, tmp_path: Path
 ) -> None:
     (tmp_path / "m.mtx").write_bytes(text)
-    assert "not a number" in refusal(read_mask, tmp_path / "m.mtx")
+    assert "is no element of the field" in refusal(read_mask, tmp_path / "m.mtx")
 
 
 def test_an_index_pointer_that_falls_is_refused_and_ends_no_process(tmp_path: Path) -> None:
@@ -315,3 +317,16 @@ def test_an_axis_of_steps_too_small_to_count_is_refused() -> None:
     for data in ({"from": 1.0, "to": 2.0, "step": 1e-320}, {"from": 1.0, "to": 1.0000000000000002, "step": 1e-17}):
         with pytest.raises(InputError):
             parse_axis("array.rows", data, lambda loc, _: ".".join(map(str, loc)))
+
+
+def test_a_result_of_a_study_that_is_infinite_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").write_text('{"key": "a", "time_us": 1.1e9995}\n', encoding="utf-8")
+    assert "numbers finite" in refusal(Results, tmp_path)
+
+
+def test_slots_of_a_report_that_no_number_holds_are_refused(tmp_path: Path) -> None:
+    told = json.loads(_report())
+    assert told["mac_slots"].keys() >= {"idle: imbalance"}
+    told["mac_slots"]["idle: imbalance"] = 10**400
+    (tmp_path / "report.json").write_text(json.dumps(told), encoding="utf-8")
+    assert "mac_slots.idle: imbalance" in refusal(read_report, tmp_path / "report.json")

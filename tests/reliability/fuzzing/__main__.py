@@ -8,6 +8,7 @@ the end each is tried again, and is mended where it no longer goes wrong.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import signal
@@ -29,6 +30,8 @@ from reliability.promises import ROOT, keep
 
 HOME = ROOT / "build" / "fuzz"
 TALLY, FAULTS, CORPUS = HOME / "tally.jsonl", HOME / "faults", HOME / "corpus"
+MENDED = FAULTS / "mended"
+"""Where inputs go that no longer go wrong: one of a kind that is mended must not stand for others."""
 ROUNDS = 12
 QUICK_ROUNDS, QUICK_INPUTS = 5, 1_000_000
 """Surfaces of so many inputs are quick ones, and done first, in fewer rounds."""
@@ -48,6 +51,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="surfaces with this in their name")
     given = parser.parse_args()
     HOME.mkdir(parents=True, exist_ok=True)
+    _set_mended_aside()
     end = time.monotonic() + 60 * given.minutes
     chosen = [surface for surface in SURFACES if given.only in surface.name]
     for surface, engine, inputs, number in _slices(chosen, given.scale):
@@ -173,16 +177,26 @@ def _still_wrong(surface: Surface, data: bytes) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0
 
 
+def _set_mended_aside() -> list[str]:
+    """Try the faults again, and keep those apart that are mended; say what is still wrong."""
+    by_name = {surface.name: surface for surface in SURFACES}
+    wrong = []
+    MENDED.mkdir(parents=True, exist_ok=True)
+    for told in sorted(FAULTS.glob("*.json")):
+        fault, data = json.loads(told.read_text(encoding="utf-8")), told.with_suffix(".bin")
+        if _still_wrong(by_name[fault["surface"]], data.read_bytes()):
+            wrong.append(f"{fault['surface']}: {fault['fault']} ({told.stem})")
+            continue
+        digest = hashlib.sha256(data.read_bytes()).hexdigest()[:16]
+        for file in (data, told):
+            file.replace(MENDED / f"{told.stem}-{digest}{file.suffix}")
+    return wrong
+
+
 def _finish() -> None:
     """Try the faults again, and write what is known of all runs."""
-    by_name = {surface.name: surface for surface in SURFACES}
-    wrong, mended = [], 0
-    for told in sorted(FAULTS.glob("*.json")):
-        fault = json.loads(told.read_text(encoding="utf-8"))
-        if _still_wrong(by_name[fault["surface"]], told.with_suffix(".bin").read_bytes()):
-            wrong.append(f"{fault['surface']}: {fault['fault']} ({told.stem})")
-        else:
-            mended += 1
+    wrong = _set_mended_aside()
+    mended = len({told.stem.partition("-")[0] for told in MENDED.glob("*.json")})
     for one in wrong:
         print(f"still wrong: {one}", flush=True)
     lines = _lines()
