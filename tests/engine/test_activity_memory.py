@@ -164,7 +164,8 @@ def test_sums_beyond_64_bits_are_refused(steps: list[StepActivity]) -> None:
 
 def test_a_timeline_has_a_limit_and_says_so(trace_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = simulate("zero_skip", trace_file, record_intervals=True, baseline=False)
-    kept = len(whole.activity.intervals) + len(whole.activity.history)
+    history = whole.activity.history
+    kept = sum(map(len, (whole.activity.intervals, history.slices, history.tiles, history.arrows)))
     monkeypatch.setattr(module, "MOST_INTERVALS", kept - 1)
     with pytest.raises(InputError, match="intervals in 6 steps"):
         simulate("zero_skip", trace_file, record_intervals=True, baseline=False)

@@ -16,6 +16,7 @@ from simulator.engine.event import run
 from simulator.engine.times import DeadlockError
 from simulator.mapping import plan
 from simulator.workload import After, Epilogue, Product, Workload
+from traces import InputError
 
 
 def product(name="dx", m=2, k=8, n=4, after=(), time=None, shared="l.W", **epilogue):
@@ -147,10 +148,21 @@ def test_number_of_events_is_what_it_was():
     # SimPy's cost is its events: 2 jobs with 5 loads and 2 stores. A change here is a change of speed; say why.
     one_product = plan(tiny_machine(), Workload(0, (product(store_operand_values=8),)))
     assert run(one_product).events == EVENTS_OF_WORKED_EXAMPLE
-    assert compiled.run(one_product).events == 0
+    without = compiled.run(one_product)
+    assert (without.events, without.all_reduce_cycles) == (0, 0)
 
 
 EVENTS_OF_WORKED_EXAMPLE = 55
+
+
+def test_a_step_too_long_for_a_dram_that_counts_clocks_is_refused(monkeypatch):
+    p = plan(tiny_machine(dram={"level": "timing", "timing": "ddr4_3200"}), Workload(0, (product(),)))
+    total = compiled.run(p).total_cycles
+    monkeypatch.setattr("simulator.engine.times.MOST_TIMED_CYCLES", total + 1)
+    assert compiled.run(p).total_cycles == total
+    monkeypatch.setattr("simulator.engine.times.MOST_TIMED_CYCLES", total)
+    with pytest.raises(InputError, match=r"level timing.*steps of less than 2\^44 cycles"):
+        compiled.run(p)
 
 
 def test_the_whole_of_a_step_is_every_cycle_that_can_be_told():

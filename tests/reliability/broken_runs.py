@@ -225,6 +225,7 @@ FAULTS: dict[str, list[tuple[Callable[[Patch], None], dict[str, Any]]]] = {
     "products_lie_within_the_step": [
         (times(lambda found: found.end.__setitem__(0, found.total_cycles + 1)), MACHINE),
         (times(lambda found: found.start.__setitem__(0, found.end[0] + 1)), MACHINE),
+        (times(lambda found: found.start.__setitem__(0, -1)), MACHINE),
     ],
     "chips_sum": [(a_chip_lost, DIVIDED)],
     "steps_sum": [(a_row_lost, MACHINE)],

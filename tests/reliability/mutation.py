@@ -11,9 +11,11 @@ import ast
 import hashlib
 import json
 import math
+import shutil
 import time
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from reliability.mutants import Mutant, function_of, sample
 from reliability.promises import ROOT, Promise, keep
 from reliability.tried_mutants import Outcome, Usual, chosen, tried, usual, warm
 from simulator.report.files import write_text_atomically
+from simulator.report.reproducer import PREFIX
 
 PROMISE = Promise(
     key="mutants",
@@ -197,6 +200,15 @@ def _path_of(file: str) -> Path:
     return KEPT / f"{module_of(file)}-{digest}.json"
 
 
+@contextmanager
+def _no_bundle_left() -> Iterator[None]:
+    """Remove what wrong mutants leave for a report of a bug."""
+    before = set(Path().glob(f"{PREFIX}*"))
+    yield
+    for folder in set(Path().glob(f"{PREFIX}*")) - before:
+        shutil.rmtree(folder)
+
+
 def main() -> None:
     """Try mutants; with all files, write the figures and the list of survivors."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -205,7 +217,8 @@ def main() -> None:
     parser.add_argument("files", nargs="*", help="source files, instead of all")
     options = parser.parse_args()
     KEPT.mkdir(parents=True, exist_ok=True)
-    results, places = run(options.files or _files(), options.count, options.seed)
+    with _no_bundle_left():
+        results, places = run(options.files or _files(), options.count, options.seed)
     why = explained()
     survivors = [mutant for mutant, outcome in results if outcome.noticed_by is None]
     bare = [mutant for mutant in survivors if mutant.key not in why]

@@ -39,6 +39,16 @@ def laws(draw: st.DrawFn) -> Lookahead:
     return Lookahead(depth=depth, refill=refill)
 
 
+@pytest.mark.parametrize("bits", [1, 63, 64, 512, 513, 1100])
+def test_a_mask_is_turned_as_numpy_turns_it(bits: int) -> None:
+    mask = np.random.default_rng(bits).random((80, bits)) < 0.4
+    packed = np.packbits(mask, axis=1, bitorder="little")
+    turned = np.full((bits, 2), -1, np.int64).view(np.uint64)
+    row_kernels.turn(np.append(packed, np.zeros(8, np.uint8)), packed.shape[1], 5, 70, bits, turned)
+    expected = np.packbits(mask[5:75].T, axis=1, bitorder="little")
+    np.testing.assert_array_equal(turned.astype("<u8").view(np.uint8)[:, : expected.shape[1]], expected)
+
+
 @given(st.data())
 def test_rows_count_as_words_do(data: st.DataObject) -> None:
     group = data.draw(st.integers(1, 40))
