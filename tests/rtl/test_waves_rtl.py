@@ -9,7 +9,8 @@ import pytest
 from plain import vcd
 from plain.cases import machine
 from rtl import inner_product_rtl
-from rtl.lookahead_rtl import Bools, random_cases, recorded_cases
+from rtl.lookahead_rtl import random_cases, recorded_cases
+from rtl.passes import Bools
 from rtl.waves import hardware_waves, missing_tool
 
 from simulator.report.chosen_pass import ChosenPass
@@ -19,7 +20,6 @@ from simulator.skipping import InnerProduct, Lookahead
 pytest.importorskip("vcd", reason="pyvcd not found; pip install 'skipstone[waves]'")
 pytestmark = pytest.mark.skipif(bool(missing_tool()), reason=missing_tool())
 
-SAMPLE = Path(__file__).parents[2] / "traces" / "samples" / "charlm_t1e-6.npz"
 # Builds are as large as their passes need; a few sizes keep the compiler out of the test's time.
 SIZE = {"LANES": 6, "COLUMNS": 1, "SLOTS": 16, "REFILL": 16, "BANKS": 16}
 
@@ -54,13 +54,13 @@ def test_random_passes_have_the_hardwares_waves(tmp_path: Path, record_property)
 
 
 def test_recorded_passes_have_the_hardwares_waves(tmp_path: Path) -> None:
-    cases = list(recorded_cases(12, 31, SAMPLE, SIZE))
+    cases = list(recorded_cases(12, 31, SIZE))
     assert [text for case in cases for text in differences(case.mechanism, case.skip != 0, tmp_path)] == []
 
 
 def test_inner_product_passes_have_the_hardwares_waves(tmp_path: Path) -> None:
     size = {"ROWS": 3, "COLUMNS": 1, "DEPTH": 8, "LONGEST": 32}
-    cases = [*inner_product_rtl.random_cases(30, 32, size), *inner_product_rtl.recorded_cases(10, 33, SAMPLE, size)]
+    cases = [*inner_product_rtl.random_cases(30, 32, size), *inner_product_rtl.recorded_cases(10, 33, size)]
     assert [text for case in cases for text in differences(case.mechanism, case.skip != 0, tmp_path)] == []
 
 

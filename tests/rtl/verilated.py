@@ -15,6 +15,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SOURCES = HERE / "sv"
+CLOCKED = HERE / "clocked.h"
+"""What all wrappers include."""
 INSTALL = "Debian and Ubuntu: apt-get install verilator g++; elsewhere: https://verilator.org"
 # Loops stay loops: unrolled, the C++ takes minutes to compile. Warnings are for `test_sources.py`.
 VERILATE = ("-Wno-lint", "-Wno-fatal", "-O3", "--unroll-count", "8", "--x-assign", "fast", "--x-initial", "fast")
@@ -59,7 +61,8 @@ class Design:
     def digest(self) -> str:
         """Name everything that the library depends on."""
         parts = [self.top, repr(sorted(self.parameters.items())), tool_version(), repr(VERILATE + COMPILE)]
-        parts += [self.wrapper.read_text(encoding="utf-8"), repr(sorted(self.sources().items()))]
+        parts += [path.read_text(encoding="utf-8") for path in (CLOCKED, self.wrapper)]
+        parts += [repr(sorted(self.sources().items()))]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

@@ -95,6 +95,7 @@ def _compiled(bench: str, sizes: tuple[tuple[str, int], ...], fault: Fault | Non
             text = text.replace(fault[1], fault[2])
         (place / source.name).write_text(text, encoding="utf-8")
     shutil.copy(BENCHES / f"{bench}.sv", place / "skipstone.sv")
+    shutil.copy(BENCHES / "pass.svh", place)
     parameters = [f"-Pskipstone.{name}={value}" for name, value in sizes]
     names = sorted(path.name for path in place.glob("*.sv"))
     run(["iverilog", "-g2012", "-Wall", "-s", "skipstone", *parameters, "-o", "made", *names], place)
