@@ -51,7 +51,7 @@ TESTS_OF_WALK = (
 )
 TESTS_OF_KERNELS = {
     "simulator/engine/kernels.py": TESTS_OF_WALK,
-    "simulator/engine/times.py": TESTS_OF_WALK,
+    "simulator/engine/times.py": (*TESTS_OF_WALK, "tests/engine/test_activity_memory.py"),
     "simulator/skipping/broadcast_fifo_kernels.py": ("tests/skipping/test_broadcast_fifo.py",),
     "simulator/skipping/inner_product_kernels.py": ("tests/skipping/test_inner_product.py",),
     "simulator/skipping/kernels.py": ("tests/skipping/test_lookahead.py", "tests/skipping/test_ideal.py"),
