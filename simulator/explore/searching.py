@@ -27,7 +27,7 @@ from simulator.explore.quality import Quality
 from simulator.explore.sampling import Sample, random_combinations
 from simulator.explore.space import Space, load_space
 from simulator.explore.store import Store, code_digest
-from simulator.explore.study_storage import opened
+from simulator.explore.study_storage import check_url, opened
 from simulator.explore.sweeping import (
     Observer,
     Outcome,
@@ -160,6 +160,7 @@ def search(
         if value < least:
             raise InputError.of(name, str(value), f"a whole number of at least {least}")
     optuna()  # told before anything is written
+    check_url(storage)
     if quality is not None:
         space = replace(space, quality=Quality.read(quality, [source.name for source in space.traces]))
     every = Combinations(replace(space, sample=Sample("random")))

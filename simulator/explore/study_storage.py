@@ -49,6 +49,24 @@ class Place:
     alone: bool
 
 
+def check_url(url: str | None) -> None:
+    """Refuse what names no database of a kind that is known; whether it can be opened is another matter."""
+    if url is None:
+        return
+    optuna()
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        make_url(url).get_dialect()
+    except (ArgumentError, ValueError) as error:
+        raise InputError.of("--storage", f"{_shown(url)}: {error}", EXPECTED) from None
+
+
+def _shown(url: str) -> str:
+    return repr(url.partition("://")[0] + "://..." if "@" in url else url)  # there may be a password in it
+
+
 @contextmanager
 def opened(folder: PathLike | None, url: str | None) -> Iterator[Place]:
     """Open a storage: what a URL names, else the journal in a folder, else memory.
@@ -165,7 +183,7 @@ def _database(url: str) -> Iterator[BaseStorage]:
     found = optuna()
     from sqlalchemy.exc import SQLAlchemyError
 
-    shown = repr(url.partition("://")[0] + "://..." if "@" in url else url)  # there may be a password in it
+    shown = _shown(url)
     storage: Any = None
     try:
         storage = _made(url)

@@ -198,3 +198,10 @@ def test_a_database_that_stops_answering_is_told(folder: Path, tmp_path: Path, m
     monkeypatch.setattr(trials.Trials, "tell", stopped)
     with pytest.raises(InputError, match=r"sqlite:.*the server closed the connection; expected an answer"):
         search(space_of(folder), ["cycles"], 1, workers=1, storage=f"sqlite:///{tmp_path}/study.db")
+
+
+@pytest.mark.parametrize("url", ["a\\", "", "nosuch://x", "http://[::1", "postgresql://u:p@h:port/n"])
+def test_what_names_no_database_is_told_before_anything_is_written(folder: Path, tmp_path: Path, url: str) -> None:
+    with pytest.raises(InputError, match=r"--storage: found"):
+        search(space_of(folder), ["cycles"], 2, tmp_path / "new", 1, storage=url)
+    assert not (tmp_path / "new").exists()

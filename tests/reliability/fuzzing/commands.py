@@ -219,8 +219,8 @@ def _take_line(data: bytes) -> None:
     if now != folder.stamps:
         changed = sorted(set(now.items()) ^ set(folder.stamps.items()))
         folder.restore()
-        # A search knows what its machines tell when it has evaluated some: that is kept, whatever is amiss then.
-        assert refused is None or any(name.endswith("/journal.log") for name, _ in changed), f"left behind: {changed}"
+        # A search holds its folder when it opens its database, and keeps what it evaluated to see what machines tell.
+        assert refused is None or any(name.endswith("/search.lock") for name, _ in changed), f"left behind: {changed}"
         assert not [name for name, _ in changed if "partial" in name], f"left behind: {changed}"
     if refused is not None:
         raise refused
