@@ -44,7 +44,7 @@ DAMAGE = (
     KeyError,
     IndexError,
     AttributeError,
-    OverflowError,
+    ArithmeticError,
     MemoryError,
     RuntimeError,
     SyntaxError,

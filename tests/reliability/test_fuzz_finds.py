@@ -151,6 +151,14 @@ def test_an_index_pointer_that_falls_is_refused_and_ends_no_process(tmp_path: Pa
     assert "an index pointer that falls" in told.stderr
 
 
+def test_blocks_without_rows_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("scipy.sparse")
+    parts = {"format": np.array(b"bsr"), "shape": np.array([4, 4]), "data": np.ones((4, 0, 2)),
+             "indices": np.arange(4), "indptr": np.arange(5)}  # fmt: skip
+    np.savez(tmp_path / "m.npz", **parts)
+    assert "cannot be read" in refusal(read_mask, tmp_path / "m.npz")
+
+
 @pytest.mark.parametrize("form", ["coo", "csr"])
 def test_a_small_file_of_a_wide_matrix_takes_no_more_memory_than_its_mask(form: str, tmp_path: Path) -> None:
     import tracemalloc
