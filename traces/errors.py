@@ -29,7 +29,8 @@ class Problem:
 
     def __str__(self) -> str:
         hint = f" (hint: {self.hint})" if self.hint else ""
-        return _on_one_line(f"{self.where}: found {self.found}; expected {self.expected}{hint}")
+        where = self.where or "''"  # a file's name that is empty
+        return _on_one_line(f"{where}: found {self.found}; expected {self.expected}{hint}")
 
 
 class InputError(Exception):

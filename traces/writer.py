@@ -32,6 +32,7 @@ from traces.schema import FORMAT, VERSION, entry_problems, training_problems
 from traces.version import __version__
 from traces.whole_file import sync_folder
 
+FILE_EXPECTED = "the name of a trace file (.npz)"
 _CHECKPOINT_SHARE = 20
 """Timed checkpoints may take one part in so many of the running time, however large the trace becomes."""
 
@@ -102,6 +103,8 @@ class TraceWriter:
         return writer
 
     def _begin(self, path: Path, header: Header, checkpoint_every_seconds: float | None) -> None:
+        if not path.name:  # "" and "/": nothing can lie beside it
+            raise InputError.of(str(path), "a directory", FILE_EXPECTED)
         self.path = path
         self._header = header
         self._data = dict(header.data)
@@ -327,9 +330,9 @@ def _lock(partial: Path, path: Path) -> IO[bytes]:
     while True:
         with _writing(path):
             if path.is_dir():
-                raise InputError.of(str(path), "a directory", "the name of a trace file (.npz)")
+                raise InputError.of(str(path), "a directory", FILE_EXPECTED)
             if found := in_place_of_file(path):  # a rename would put the trace in a device's place
-                raise InputError.of(str(path), found, "the name of a trace file (.npz)")
+                raise InputError.of(str(path), found, FILE_EXPECTED)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW  # a stranger's link leads nowhere
             file = os.fdopen(os.open(partial, flags, 0o666), "w+b")
         try:

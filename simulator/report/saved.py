@@ -18,6 +18,7 @@ from traces.errors import InputError
 from traces.regular_files import in_place_of_file
 
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e300, le=1e300)]
+Amount = Annotated[float, Field(ge=0, le=1e300)]
 Ends = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Slots = Annotated[int, Field(ge=0, lt=2**126)]  # cycles times MACs a cycle
@@ -82,8 +83,8 @@ class Energy(Saved):
 class Moved(Saved):
     """Bytes read and written."""
 
-    read: Number
-    write: Number
+    read: Amount
+    write: Amount
 
 
 class Peaks(Saved):

@@ -28,8 +28,8 @@ from simulator.explore.axes import parse_axis
 from simulator.explore.store import Store
 from simulator.report.saved import read_report
 from simulator.study.results import Results
-from traces import Trace
-from traces.errors import InputError
+from traces import Layer, Trace, TraceWriter
+from traces.errors import InputError, Problem
 from traces.matrix_files import read_mask
 from traces.thresholds import from_mapping
 from traces.thresholds.text import parse_policy
@@ -332,9 +332,22 @@ def test_a_result_of_a_study_that_is_infinite_is_refused(tmp_path: Path) -> None
     assert "numbers finite" in refusal(Results, tmp_path)
 
 
-def test_slots_of_a_report_that_no_number_holds_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("key", "name", "value"), [("mac_slots", "idle: imbalance", 10**400), ("dram_bytes", "read", -1)]
+)
+def test_counts_of_a_report_that_cannot_be_are_refused(key: str, name: str, value: int, tmp_path: Path) -> None:
     told = json.loads(_report())
-    assert told["mac_slots"].keys() >= {"idle: imbalance"}
-    told["mac_slots"]["idle: imbalance"] = 10**400
+    assert name in told[key]
+    told[key][name] = value
     (tmp_path / "report.json").write_text(json.dumps(told), encoding="utf-8")
-    assert "mac_slots.idle: imbalance" in refusal(read_report, tmp_path / "report.json")
+    assert f"{key}.{name}" in refusal(read_report, tmp_path / "report.json")
+
+
+@pytest.mark.parametrize("name", ["", "/", ".."])
+def test_a_trace_cannot_be_written_to_a_folder(name: str) -> None:
+    header = {"layers": [Layer("l", "lstm", 1, 1, ("i", "f", "o", "g"))], "batch_size": 1, "sequence_length": 1}
+    assert "a directory" in refusal(lambda path: TraceWriter(path, header), Path(name))
+
+
+def test_an_empty_name_is_shown() -> None:
+    assert str(Problem("", "a folder", "a file")) == "'': found a folder; expected a file"
