@@ -139,6 +139,8 @@ def test_remarks_state_the_port_and_the_banks(tmp_path: Path) -> None:
     file.write_text(f"# port_bits = 128\n# banks = 4\n{head}{row}")
     (read,) = read_sram_csv(file, 45, "test", True)
     assert (read.bits, read.banks) == (128, 4)
+    file.write_text(head + row)
+    assert [(read.bits, read.banks) for read in read_sram_csv(file, 45, "test", True)] == [(64, 1)]
     file.write_text(f"# port_bits = 0\n{head}{row}")
     with pytest.raises(InputError, match="port_bits = 0, banks = 1; expected at least one bit"):
         read_sram_csv(file, 45, "test", True)

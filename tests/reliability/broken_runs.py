@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -109,6 +110,15 @@ def one_less(name: str) -> Callable[..., None]:
     return change
 
 
+def written_in_half_the_time(made: Any, written: Any, **_: Any) -> None:
+    written[:] = made + (written - made + 1) // 2
+
+
+def without_vector_latency(patch: Patch) -> None:
+    walked, after = kernels.walk, 7  # moments
+    patch.setattr(kernels, "walk", lambda *given: walked(*given[: -after - 1], 0, *given[-after:]))
+
+
 def stalls_lost(patch: Patch) -> None:
     charge = kernels.charge_stalls
 
@@ -146,6 +156,23 @@ def a_line_lost(patch: Patch) -> None:
     by_component = EnergyReport.by_component
     wrong = lambda own: {**by_component(own), "mac": 0.0}  # noqa: E731
     patch.setattr(EnergyReport, "by_component", wrong)
+
+
+def a_total_lost(patch: Patch) -> None:
+    total = EnergyReport.total_pj.fget
+    assert total is not None
+    patch.setattr(EnergyReport, "total_pj", property(lambda own: 1.01 * total(own)))
+
+
+def counts_of_another_run(patch: Patch) -> None:
+    pricing = importlib.import_module("simulator.energy.price")  # the package has a function of this name
+    check = pricing.check_energy
+
+    def wrong(activity: Activity, found: EnergyReport) -> None:
+        first, *others = found.lines
+        check(activity, replace(found, lines=(replace(first, count=first.count + 1), *others)))
+
+    patch.setattr(pricing, "check_energy", wrong)
 
 
 def work_lost(patch: Patch) -> None:
@@ -188,6 +215,8 @@ FAULTS: dict[str, list[tuple[Callable[[Patch], None], dict[str, Any]]]] = {
         (moments(one_less("written")), MACHINE),
         (moments(one_less("made")), MACHINE),
         (moments(set_at("stored", -1, 1)), MACHINE),
+        (moments(written_in_half_the_time), MACHINE),
+        (without_vector_latency, {**MACHINE, "memory": {"vector_unit": {"latency_cycles": 9}}}),
     ],
     "loads_take_their_time": [
         (moments(one_less("loaded")), MACHINE),
@@ -229,7 +258,7 @@ FAULTS: dict[str, list[tuple[Callable[[Patch], None], dict[str, Any]]]] = {
     ],
     "chips_sum": [(a_chip_lost, DIVIDED)],
     "steps_sum": [(a_row_lost, MACHINE)],
-    "energy_closes": [(a_line_lost, MACHINE)],
+    "energy_closes": [(a_line_lost, MACHINE), (a_total_lost, MACHINE), (counts_of_another_run, MACHINE)],
     "twins_have_the_same_work": [(work_lost, MACHINE)],
     "twins_are_in_order": [(bound_is_dense, MACHINE)],
     "no_deadlock": [(plans(no_room), MACHINE)],
