@@ -130,7 +130,7 @@ def _told(outcome: Outcome) -> str:
 
 
 def _usual(file: str) -> Usual:
-    """What the tests of a file do; kept, a file of tests at a time, until that changes."""
+    """What the tests of a file do; kept, a file of tests at a time, until that or what it imports of ours changes."""
     uncompiled = uncompiled_for(file)
     watched = {
         name: code for name, code in _watched().items() if name in uncompiled or name not in modules_of_kernels()
@@ -157,7 +157,11 @@ def _test_files(folders: Iterable[str]) -> list[str]:
 
 
 def _kept_usual(path: str, uncompiled: Collection[str]) -> Path:
-    told = repr(sorted(uncompiled)).encode() + (ROOT / path).read_bytes()
+    source = (ROOT / path).read_bytes()
+    imported = (node.module for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) and node.module)
+    helpers = sorted({ROOT / "tests" / f"{name.replace('.', '/')}.py" for name in imported})
+    parts = [repr(sorted(uncompiled)).encode(), source, *(file.read_bytes() for file in helpers if file.exists())]
+    told = b"\0".join(parts)
     return KEPT / f"usual-{Path(path).stem}-{hashlib.sha256(told).hexdigest()[:16]}.json"
 
 
