@@ -306,7 +306,7 @@ def encode(name: str, array: Array, runs_only: bool = False) -> tuple[Member, by
     """Make a member of a C-contiguous array: its directory entry and its deflated `.npy` bytes.
 
     Masks and values have no phrases that come again, only runs. To look for `runs_only` makes about the same size in
-    a thirtieth of the time: with `traces.deflate_kernels` where an array is large, else with zlib's ``Z_RLE``.
+    far less time: with `traces.deflate_kernels` where an array is large, else with zlib's ``Z_RLE``.
     """
     text = f"{{'descr': '{array.dtype.str}', 'fortran_order': False, 'shape': {_shape(array)}, }}"
     padding = -(len(_MAGIC) + 4 + len(text) + 1) % 64  # numpy aligns the data to 64 bytes

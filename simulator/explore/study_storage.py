@@ -53,14 +53,15 @@ def check_url(url: str | None) -> None:
     """Refuse what names no database of a kind that is known; whether it can be opened is another matter."""
     if url is None:
         return
-    optuna()
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
         make_url(url).get_dialect()
-    except (ArgumentError, ValueError) as error:
+    except ArgumentError as error:
         raise InputError.of("--storage", f"{_shown(url)}: {error}", EXPECTED) from None
+    except ValueError:  # its text may quote a part of a password
+        raise InputError.of("--storage", f"{_shown(url)}, with a port that is no number", EXPECTED) from None
 
 
 def _shown(url: str) -> str:

@@ -28,16 +28,19 @@ TWO_SIDED: dict[str, Any] = {
 }
 
 
+MOMENTS = ("started", "ended", "made", "written", "stored", "allocated", "loaded")
+"""The last arguments of the compiled walk, which it fills; the latency of the vector unit comes before them."""
+
+
 def moments(change: Callable[..., None], longer: int = 0) -> Callable[[Patch], None]:
     """The compiled walk finds other moments."""
-    names = ("started", "ended", "made", "written", "stored", "allocated", "loaded")
 
     def fault(patch: Patch) -> None:
         walked = kernels.walk
 
         def wrong(*arguments: Any) -> int:
             total = walked(*arguments) + longer
-            change(**dict(zip(names, arguments[-len(names) :], strict=True)))
+            change(**dict(zip(MOMENTS, arguments[-len(MOMENTS) :], strict=True)))
             return total
 
         patch.setattr(kernels, "walk", wrong)
@@ -115,8 +118,8 @@ def written_in_half_the_time(made: Any, written: Any, **_: Any) -> None:
 
 
 def without_vector_latency(patch: Patch) -> None:
-    walked, after = kernels.walk, 7  # moments
-    patch.setattr(kernels, "walk", lambda *given: walked(*given[: -after - 1], 0, *given[-after:]))
+    walked, filled = kernels.walk, len(MOMENTS)
+    patch.setattr(kernels, "walk", lambda *given: walked(*given[: -filled - 1], 0, *given[-filled:]))
 
 
 def stalls_lost(patch: Patch) -> None:

@@ -55,7 +55,7 @@ def test_a_member_whose_name_is_a_path_trick_is_refused_and_written_nowhere(name
     within = tmp_path / "a" / "b"
     within.mkdir(parents=True)
     path = trace_of(within / "run.npz", Entry(name.encode(), npy(np.zeros(3, np.uint8)), flags=0x800))
-    refusal(Trace, path)
+    assert refusal(Trace, path)
     assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == [path]
 
 
@@ -117,7 +117,7 @@ def test_pickles_in_matrices_and_weights_are_refused_without_loading_them(name: 
         else:
             np.savez(file, **{"lstm0.W": array, "format": array, "shape": array, "data": array})
     read = read_mask if name.startswith("m") else READERS["weights"][1]
-    refusal(read, tmp_path / name)
+    assert refusal(read, tmp_path / name)
 
 
 # --- matrices, at which scipy ends the process ----------------------------------------------------------------
@@ -304,7 +304,7 @@ def test_a_table_that_names_a_file_that_cannot_be_is_refused(name: str, tmp_path
         .replace("skip_logic.csv", f'"{name}"'),
         encoding="utf-8",
     )
-    refusal(load_energy_table, tmp_path / "e.yaml")
+    assert refusal(load_energy_table, tmp_path / "e.yaml")
 
 
 def load_text(name: str) -> str:
@@ -316,9 +316,9 @@ def load_text(name: str) -> str:
 @pytest.mark.parametrize("line", ["# port_bits = " + "9" * 5000, ",".join(COLUMNS) + "\n" + "1" * 200_000])
 def test_a_csv_of_endless_numbers_is_refused(line: str, tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text(line + "\n", encoding="utf-8")
-    refusal(READERS["SRAM"][1], tmp_path / "s.csv")
+    assert refusal(READERS["SRAM"][1], tmp_path / "s.csv")
     (tmp_path / "l.csv").write_text(line.replace("port_bits", "int32_adder") + "\n", encoding="utf-8")
-    refusal(read_skip_logic, tmp_path / "l.csv")
+    assert refusal(read_skip_logic, tmp_path / "l.csv")
 
 
 def test_an_axis_of_steps_too_small_to_count_is_refused() -> None:

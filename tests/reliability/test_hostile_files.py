@@ -44,7 +44,7 @@ def test_a_pipe_is_refused_and_not_waited_for(reader: str, tmp_path: Path) -> No
 def test_a_folder_is_refused(reader: str, tmp_path: Path) -> None:
     name, read = READERS[reader]
     (tmp_path / name).mkdir()
-    refusal(read, tmp_path / name)
+    assert refusal(read, tmp_path / name)
 
 
 @by_reader
@@ -52,7 +52,7 @@ def test_a_folder_is_refused(reader: str, tmp_path: Path) -> None:
 def test_a_device_behind_a_link_is_refused_and_not_read_without_end(reader: str, device: str, tmp_path: Path) -> None:
     name, read = READERS[reader]
     (tmp_path / name).symlink_to(device)
-    refusal(read, tmp_path / name)
+    assert refusal(read, tmp_path / name)
 
 
 @by_reader
@@ -61,27 +61,27 @@ def test_a_file_that_is_empty_or_of_something_else_is_refused(reader: str, conte
     name, read = READERS[reader]
     (tmp_path / name).write_bytes(content)
     if reader != "digest of weights" and (reader != "corpus" or content[:1] == b"\xff"):
-        refusal(read, tmp_path / name)
+        assert refusal(read, tmp_path / name)
 
 
 @by_reader
 def test_a_link_in_a_circle_is_refused(reader: str, tmp_path: Path) -> None:
     name, read = READERS[reader]
     (tmp_path / name).symlink_to(tmp_path / name)
-    refusal(read, tmp_path / name)
+    assert refusal(read, tmp_path / name)
 
 
 @by_reader
 @pytest.mark.parametrize("part", ["x" * 300, "nothing/" + "y" * 300])
 def test_a_name_that_no_file_can_have_is_refused(reader: str, part: str, tmp_path: Path) -> None:
     name, read = READERS[reader]
-    refusal(read, tmp_path / f"{part}{Path(name).suffix}")
+    assert refusal(read, tmp_path / f"{part}{Path(name).suffix}")
 
 
 @by_reader
 def test_a_name_with_a_nul_is_refused(reader: str, tmp_path: Path) -> None:
     name, read = READERS[reader]
-    refusal(read, tmp_path / f"a\0{name}")
+    assert refusal(read, tmp_path / f"a\0{name}")
 
 
 @pytest.mark.parametrize("protocol", ["file", "local"])
@@ -120,7 +120,7 @@ WRITERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
 def test_a_pipe_in_the_place_of_what_is_written_stays_one(writer: str, tmp_path: Path) -> None:
     name, write = WRITERS[writer]
     os.mkfifo(tmp_path / name)
-    refusal(write, tmp_path / name)
+    assert refusal(write, tmp_path / name)
     assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]
 
 
@@ -129,7 +129,7 @@ def test_a_device_behind_a_link_stays_one(writer: str, tmp_path: Path) -> None:
     name, write = WRITERS[writer]
     os.mkfifo(tmp_path / "device")  # as good as one, and nobody else's
     (tmp_path / name).symlink_to(tmp_path / "device")
-    refusal(write, tmp_path / name)
+    assert refusal(write, tmp_path / name)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["device", name])
     assert (tmp_path / "device").is_fifo()
 
@@ -138,7 +138,7 @@ def test_a_link_left_under_a_hidden_name_of_a_recording_is_not_written_through(t
     precious = tmp_path / "precious"
     precious.write_text("kept", encoding="utf-8")
     (tmp_path / ".run.npz.partial").symlink_to(precious)
-    refusal(write_trace, tmp_path / "run.npz")
+    assert refusal(write_trace, tmp_path / "run.npz")
     for name in ("run.npz.state.npz.partial", ".run.npz.state.npz.partial"):
         (tmp_path / name).symlink_to(precious)
     save_state(tmp_path / "run.npz.state.npz", {}, {}, {}, {})  # under a name that nobody can foresee
